@@ -27,7 +27,8 @@ export async function openRedis(url: string, cwd: string): Promise<RedisReader> 
     cwd,
     field: '--from',
   })
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
+  const options = { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 }
+  const redis = made(url, () => new Redis(url, options))
   // Without a listener, ioredis would print each connection error. The failed command reports the error.
   redis.on('error', () => undefined)
   await redis.connect().catch((cause: unknown) => {
@@ -51,7 +52,8 @@ export interface PgReader {
 export async function openPostgres(url: string, cwd: string): Promise<PgReader> {
   type Pg = { Client: new (options: object) => PgReader }
   const { Client } = await importPackage<{ default: Pg }>('pg', { cwd, field: '--from' }).then((pg) => pg.default)
-  const client = new Client({ connectionString: url, application_name: 'jobistemer import' })
+  const options = { connectionString: url, application_name: 'jobistemer import' }
+  const client = made(url, () => new Client(options))
   try {
     await client.connect()
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
@@ -61,6 +63,15 @@ export async function openPostgres(url: string, cwd: string): Promise<PgReader> 
     throw unreachable(url, cause)
   }
   return reporting(client, url)
+}
+
+/** Returns the client that `make` returns. Its constructor throws if it cannot parse the address. */
+function made<Client>(url: string, make: () => Client): Client {
+  try {
+    return make()
+  } catch (cause) {
+    throw unreachable(url, cause, 'Check the address. In its password, write %, # and / as %25, %23 and %2F.')
+  }
 }
 
 /** Returns the client, with failed calls as errors of the source: a user may lack rights, or the connection may end. */
@@ -80,12 +91,15 @@ function reporting<Client extends object>(client: Client, url: string): Client {
   })
 }
 
-function unreachable(url: string, cause: unknown): CliError {
+const checkServer =
+  'Give the address of the server that the source uses, with a user who may read it, and its password.'
+
+function unreachable(url: string, cause: unknown, remedy = checkServer): CliError {
   return new CliError({
     code: 'SOURCE_UNREACHABLE',
     message: `The source cannot be read at ${maskAddress(url)}: ${cause instanceof Error ? cause.message : String(cause)}.`,
     field: '--from',
-    remedy: 'Give the address of the server that the source uses, with a user who may read it, and its password.',
+    remedy,
     exitCode: exitCodes.storage,
     cause,
   })

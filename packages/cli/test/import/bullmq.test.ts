@@ -429,7 +429,10 @@ it('a waiting slot of a BullMQ scheduler that ends before the cut-over becomes a
   const folder = scratch.folder()
   const file = join(folder, 'waiting.ndjson')
   const place = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'ends', '--json']
-  const handOver = ['--cut-over', new Date(Date.now() - 1).toISOString(), '--requests', file, '-o', join(folder, 'jobs.json')]
+  // BullMQ has set both slots to the instant of their calls. The cut-over must be later.
+  await new Promise<void>((resolve) => systemClock.setTimer(50, resolve))
+  const output = join(folder, 'jobs.json')
+  const handOver = ['--cut-over', new Date().toISOString(), '--requests', file, '-o', output]
   const { out } = await runCli([...place, ...handOver], { now: null, cwd: process.cwd() })
   const origin = 'queue mails, scheduler once'
   expect(JSON.parse(out).notes).toContainEqual(expect.objectContaining({ kind: 'left_out', origin }))
@@ -438,7 +441,7 @@ it('a waiting slot of a BullMQ scheduler that ends before the cut-over becomes a
     ['mails', { name: 'n', data: { a: 1 } }],
     ['mails/long', { name: 'n', data: { a: 2 } }],
   ])
-  const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
+  const { jobs } = JSON.parse(readFileSync(output, 'utf8'))
   expect(jobs.map(({ name }: { name: string }) => name)).toEqual(['mails', 'mails/long'])
   await queue.close()
 })
@@ -470,6 +473,19 @@ it.each([
     expect(JSON.parse(err).error).toMatchObject({ code: errorCode, field, remedy: expect.stringContaining(remedy) })
   },
 )
+
+it.each([
+  ['bullmq', 'redis://:s3c#ret@localhost:1/0'],
+  ['bullmq', 'redis://:s3c%ret@localhost:1/0'],
+  ['pg-boss', 'postgres://joe:s3c%ret@localhost:1/app'],
+  ['pg-boss', 'postgres://joe:s3cret@localhost:99999/app'],
+])('jobistemer import %s --from %s exits with 3, and does not print the password', async (source, from) => {
+  const argv = ['import', source, '--from', from, '--json']
+  const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+  expect(JSON.parse(err).error).toMatchObject({ code: 'SOURCE_UNREACHABLE', field: '--from' })
+  expect(code).toBe(3)
+  expect(err).not.toMatch(/s3c|ret@/)
+})
 
 it('jobistemer import bullmq of a missing queue exits with 2 and names the existing queues', async () => {
   await admin.hset('some:mails:meta', 'opts.maxLenEvents', '10000')
