@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { readTimezone } from '@jobistemer/core/schedule'
 import { CliError } from '../cli-error.ts'
@@ -176,9 +176,12 @@ async function writeRequests(
       await output.write(`${JSON.stringify(request)}\n`)
       count += 1
     }
-  } finally {
+  } catch (error) {
     await output.close()
+    await rm(part)
+    throw error
   }
+  await output.close()
   await rename(part, file)
   return count
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createScheduler, silentLogger, systemClock } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
@@ -485,6 +485,15 @@ it.each([
   expect(JSON.parse(err).error).toMatchObject({ code: 'SOURCE_UNREACHABLE', field: '--from' })
   expect(code).toBe(3)
   expect(err).not.toMatch(/s3c|ret@/)
+})
+
+it('jobistemer import bullmq leaves no file behind if the BullMQ queue is not paused', async () => {
+  await admin.hset('lively:mails:meta', 'opts.maxLenEvents', '10000')
+  const folder = scratch.folder()
+  const handOver = ['--cut-over', new Date().toISOString(), '--requests', join(folder, 'waiting.ndjson')]
+  const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'lively', ...handOver]
+  expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({ code: 5 })
+  expect(readdirSync(folder)).toEqual([])
 })
 
 it('jobistemer import bullmq of a missing queue exits with 2 and names the existing queues', async () => {
