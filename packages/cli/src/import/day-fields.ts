@@ -14,6 +14,7 @@ export function withWeekdayEnd(expression: string): string {
   return expression.replace(/[^\s]+$/, (weekdays) => weekdays.replace(singleWithStep, '$1-7/$2'))
 }
 
+const weekdayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 const everyDay = /^(\*\/1|(1|1-31)\/1|1-31)$/
 const everyWeekday = /^(\*\/1|([01]|0-[67]|1-7)\/1|0-[67]|1-7)$/
 
@@ -24,6 +25,14 @@ export function differenceOfCronParser(expression: string): string | null {
   const [days, weekdays] = dayFields(expression)
   const isUncertain =
     (everyDay.test(days) && !/^[*?]$/.test(weekdays)) || (everyWeekday.test(weekdays) && !/^[*?]$/.test(days))
+  // cron-parser 4 adds Sunday to each range that ends with 7, whatever its step.
+  const isSundayUncertain = [...withWeekdayEnd(weekdays).matchAll(/(\w+)-7\/(\d+)/g)].some(([, from = '', step]) => {
+    const first = weekdayNames.indexOf(from.toLowerCase())
+    const rest = 7 - (first === -1 ? Number(from) : first)
+    return rest < 7 && rest % Number(step) !== 0
+  })
+  if (isSundayUncertain)
+    return `Versions of cron-parser differ on Sunday for a step of weekdays: ${weekdays}. Check the days with --compare.`
   return isUncertain
     ? `Versions of cron-parser differ on a day field that lists every day: ${days} and ${weekdays}. Check the days with --compare, or write * for that field.`
     : null
