@@ -81,10 +81,15 @@ export function isHeld(error: unknown): boolean {
   return codeOf(error) === '55P03'
 }
 
-/** Returns whether the server takes no writes, because it is a standby or its transactions are read-only by default. */
-export function isReadOnly(error: unknown): boolean {
-  // SQLSTATE of read_only_sql_transaction.
-  return codeOf(error) === '25006'
+/**
+ * Returns whether another connection may accept the statement:
+ * - The server takes no writes, because it is a standby or its transactions are read-only by default.
+ * - The server is a standby, and transactions are serializable by default, so it also rejects reads.
+ * - An earlier user of the connection left a failed transaction open.
+ */
+export function isWrongConnection(error: unknown): boolean {
+  // SQLSTATEs of read_only_sql_transaction, feature_not_supported and in_failed_sql_transaction.
+  return ['25006', '0A000', '25P02'].includes(codeOf(error))
 }
 
 /** Returns whether the pooler chose a connection on which the statement's name is unknown or already used. */

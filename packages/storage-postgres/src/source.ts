@@ -9,7 +9,7 @@ import {
   type PostgresPool,
   type ReadOptions,
 } from './options.ts'
-import { hasState, isBroken, isReadOnly } from './postgres-errors.ts'
+import { hasState, isBroken, isWrongConnection } from './postgres-errors.ts'
 import { closeLimitMs, within } from './time-limit.ts'
 
 /** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
@@ -100,10 +100,10 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
 
 /**
  * Returns whether the pool must close the connection of this error: a statement may still run in the server, or the server
- * takes no writes. After a failover, the next connection may lead to the primary.
+ * rejects the statements of this connection. After a failover, the next connection may lead to the primary.
  */
 function isUnfit(error: unknown): boolean {
-  if (isBroken(error) || isReadOnly(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
+  if (isBroken(error) || isWrongConnection(error) || JobistemerError.isInstance(error, 'STORAGE_BUSY')) return true
   // The driver rejected a parameter or could not read an answer, so no statement is still running.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)

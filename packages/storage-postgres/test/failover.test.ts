@@ -186,6 +186,19 @@ it('a pool replaces its connections to a standby after refused writes, although 
   expect(await pause()).toMatchObject([{ outcome: 'saved' }])
 })
 
+it('a pool replaces its connections to a standby that rejects all statements, because transactions are serializable by default', {
+  timeout: 60_000,
+}, async () => {
+  const servers = await pair()
+  const options = encodeURIComponent('-c default_transaction_isolation=serializable')
+  servers.leadTo(servers.standby)
+  const storage = postgresStorage({ url: `${servers.url}?options=${options}`, wakeUps: false })
+  cleanUps.push(() => storage.close())
+  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ cause: { code: '0A000' } })
+  servers.leadTo(servers.primary)
+  expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
+})
+
 it('inspectPostgres reports a standby only if a query on that standby keeps dead rows from vacuum', {
   timeout: 120_000,
 }, async () => {

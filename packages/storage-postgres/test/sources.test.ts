@@ -16,6 +16,8 @@ it('a connection returns to its pool only if no statement can still run on it an
     Object.assign(new Error('odd'), { code: 'ERR_ODD' }),
     Object.assign(new Error('injected'), { code: '25P04' }),
     Object.assign(new Error('injected'), { code: '25006' }),
+    Object.assign(new Error('injected'), { code: '25P02' }),
+    Object.assign(new Error('injected'), { code: '0A000' }),
     Object.assign(new Error('injected'), { code: '22012' }),
     new TypeError('a value that the driver does not take'),
   ]
