@@ -113,6 +113,8 @@ function isUnfit(error: unknown): boolean {
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news?: Emitter) => void): unknown
   off?(event: 'error', listener: (news: Emitter) => void): unknown
+  /** The status that the server reported last: `I` outside of a transaction. Older versions of `pg` lack this method. */
+  getTransactionStatus?(): string | null
 }
 
 const ignore = () => {}
@@ -160,7 +162,11 @@ export class PoolSource implements Source {
     emitter.on?.('error', ignore)
     let broken: Error | undefined
     try {
-      return await Promise.race([body(connection), expired])
+      // An earlier user of the pool may have left a transaction open. The ROLLBACK ends it, so that the statements of this call
+      // do not become a part of a transaction that no code commits.
+      const isOpen = (emitter.getTransactionStatus?.() ?? 'I') !== 'I'
+      const answer = isOpen ? connection.query('ROLLBACK').then(() => body(connection)) : body(connection)
+      return await Promise.race([answer, expired])
     } catch (error) {
       // The connection must not go to the next caller, so the pool closes it.
       if (isUnfit(error)) broken = error as Error

@@ -257,6 +257,23 @@ it('the process survives when the server ends a user’s client that has no erro
   expect(client.listenerCount('error')).toBe(1)
 })
 
+it.each([
+  ['open', 'SELECT 1'],
+  ['failed', 'SELECT 1 / 0'],
+])('a call commits its writes although its connection was released within a transaction: %s', async (_, text) => {
+  const schema = newSchema()
+  const shared = pool({ max: 1 })
+  const storage = open({ pool: shared, schema, wakeUps: false })
+  const { id } = await addJob(storage, 'alpha')
+  const leak = await shared.connect()
+  await leak.query('BEGIN')
+  await leak.query(text).catch(() => {})
+  leak.release()
+  expect(await create(storage, id)).toMatchObject([{ outcome: 'created' }])
+  const { occurrences } = await open({ pool: pool(), schema }).get({ occurrences: [slotItem(id, 1).id] })
+  expect(occurrences).toMatchObject([{ state: 'running' }])
+})
+
 it('a read from a read-only server succeeds, and a write rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
