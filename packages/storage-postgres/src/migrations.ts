@@ -2,6 +2,7 @@ import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 import { readSchema } from './options.ts'
 import { formTable, migrations } from './schema.ts'
 import { quoteName } from './sql.ts'
+import { dollarQuote } from './step-functions.ts'
 
 /** Options of {@link postgresMigrations}. */
 export interface PostgresMigrationsOptions {
@@ -26,8 +27,19 @@ export function postgresMigrations(options: PostgresMigrationsOptions = {}): str
     throw invalidOption('from', from, `from is not a form from 0 to ${migrations.length}`, remedy)
   }
   const schema = quoteName(readSchema(options.schema))
-  const create = from === 0 ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []
+  const create = from === 0 ? [createSchema(schema)] : []
   return `${['BEGIN', ...create, ...statementsOf(schema, from, migrations), 'COMMIT'].join(';\n\n')};\n`
+}
+
+/**
+ * Returns a statement that creates the schema if it is missing. Even with IF NOT EXISTS, CREATE SCHEMA needs the right to
+ * create schemas in the database. So the block runs CREATE SCHEMA only if the schema is missing.
+ */
+function createSchema(schema: string): string {
+  const [quote, name] = [dollarQuote(schema), `E'${schema.replace(/['\\]/g, '$&$&')}'`]
+  return `DO ${quote} BEGIN
+  IF to_regnamespace(${name}) IS NULL THEN CREATE SCHEMA IF NOT EXISTS ${schema}; END IF;
+END ${quote}`
 }
 
 /**

@@ -296,7 +296,7 @@ function refuseUnless(op: 'change' | 'end'): string {
 }
 
 /** Returns a dollar quote that does not occur in the name of the schema. */
-function dollarQuote(schema: string): string {
+export function dollarQuote(schema: string): string {
   let quote = '$step$'
   for (let number = 1; schema.includes(quote); number++) quote = `$step${number}$`
   return quote

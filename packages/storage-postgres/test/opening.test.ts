@@ -94,6 +94,22 @@ it('a storage whose schema exists needs no right to create schemas in the databa
   }
 })
 
+it('the printed statements need no right to create schemas in the database if the schema exists', async () => {
+  const [schema, role] = [`o'\\ $step$ ${newSchema()}`, `owner_${process.pid}`]
+  await query(`CREATE ROLE ${role} LOGIN`)
+  try {
+    await query(`CREATE SCHEMA "${schema}" AUTHORIZATION ${role}`)
+    const url = `postgres://${role}@${inject('postgres').host}:${inject('postgres').port}/postgres`
+    const mine = pool({ connectionString: url })
+    await mine.query(postgresMigrations({ schema }))
+    const { id } = await addJob(open({ pool: mine, schema, migrate: false }), 'alpha')
+    expect(id).toMatch(/^job_/)
+  } finally {
+    await query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
+    await query(`DROP ROLE ${role}`)
+  }
+})
+
 it('a PostgreSQL storage works for a user that may only read and write existing tables', async () => {
   const [schema, role] = [newSchema(), `user_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
