@@ -7,7 +7,7 @@ import { LedgerWithin } from './ledger-within.ts'
 import { heartbeat } from './node-table.ts'
 import { openSchema } from './open-schema.ts'
 import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
-import { isSchemaGone } from './postgres-errors.ts'
+import { isContention, isSchemaGone } from './postgres-errors.ts'
 import { listJobs } from './query-jobs.ts'
 import { listOccurrences } from './query-occurrences.ts'
 import { QuickSteps } from './quick-steps.ts'
@@ -30,6 +30,12 @@ const maxBatch = 500
  * the further call is small in comparison.
  */
 const worthwhileBatch = 100
+
+/**
+ * Maximum number of tries of a call that conflicts with other transactions. Steps repeat their own conflicts. A read
+ * conflicts only if transactions are serializable by default.
+ */
+const mostTries = 3
 
 type Ledger = Required<AsyncLedger>
 
@@ -125,12 +131,15 @@ class PostgresLedger implements AsyncLedger, HistoryRemover {
 
   async #call<T>(call: (opened: Opened) => Promise<T>): Promise<T> {
     const opened = await this.#opened()
-    try {
-      return await call(opened)
-    } catch (error) {
-      // The schema was dropped, so the next call checks and creates the schema again.
-      if (isSchemaGone(error)) this.#checking = null
-      throw error instanceof StepTooLarge ? error : opened.database.errorOf(error)
+    for (let tries = 1; ; tries++) {
+      try {
+        return await call(opened)
+      } catch (error) {
+        if (isContention(error) && tries < mostTries) continue
+        // The schema was dropped, so the next call checks and creates the schema again.
+        if (isSchemaGone(error)) this.#checking = null
+        throw error instanceof StepTooLarge ? error : opened.database.errorOf(error)
+      }
     }
   }
 

@@ -61,6 +61,18 @@ describe('a serialization conflict in PostgreSQL', () => {
     },
   )
 
+  it('in a read reaches no caller, because the storage repeats the read', async () => {
+    const schema = newSchema()
+    const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
+    const failures = [/\.jobs/, /\.history/, /INSERT INTO .*\.nodes/].map((on) => ({ on, code: '40001' }))
+    const storage = open({ pool: failing(pool(), failures), schema })
+    expect(await storage.listJobs({ limit: 1, cursor: null })).toMatchObject({ items: [{ id }] })
+    expect(await storage.get({ occurrences: [slotItem(id, 1).id] })).toMatchObject({ occurrences: [null] })
+    const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
+    expect(await storage.heartbeat({ now: 1, own, remove: [], profilesOf: [] })).toMatchObject({ nodes: [own] })
+    expect(failures).toHaveLength(0)
+  })
+
   it('makes a call reject with STORAGE_BUSY if it occurs 100 times in the call', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
