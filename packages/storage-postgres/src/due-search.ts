@@ -100,6 +100,7 @@ export class DueSearch {
         `SELECT ${liveColumns} FROM ${this.#schema}.live WHERE state = ${lanes.running} AND cancel IS NOT NULL AND owner = (
            SELECT row FROM ${this.#schema}.owners WHERE node = $1::text AND incarnation = $2::text
          )`,
+        false,
       ),
       [storeText(node), storeText(incarnation)],
     )

@@ -107,7 +107,7 @@ async function readLatest(session: Session, schema: string, ids: readonly JobId[
       ORDER BY scheduled_at DESC, id DESC LIMIT ${latestLimit}
     ) newest WHERE token > 0 ORDER BY scheduled_at DESC, id DESC LIMIT 1
   ) y`
-  const rows = await rowsOf(session, withOwners(schema, newest), ids)
+  const rows = await rowsOf(session, withOwners(schema, newest, false), ids)
   const found = new Map(rows.map((row) => readOccurrence(row, false)).map((record) => [record.jobId, record]))
   return ids.map((id) => found.get(id) ?? null)
 }

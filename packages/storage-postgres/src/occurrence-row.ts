@@ -75,9 +75,13 @@ export const liveColumns: string = `${columnsWith(`${liveScheduledAt} AS schedul
 /** Like {@link liveColumns}, for the table `history`. */
 export const historyColumns: string = `${columnsWith('scheduled_at')}, finished_at`
 
-/** Returns SQL that joins owners to the rows of a subquery over {@link liveColumns} or {@link historyColumns}. */
-export function withOwners(schema: string, subquery: string): string {
-  return `SELECT o.*, w.node, w.incarnation FROM (${subquery}) o LEFT JOIN ${schema}.owners w ON w.row = o.owner`
+/**
+ * Returns SQL that joins owners to the rows of a subquery over {@link liveColumns} or {@link historyColumns}. Without `runs`,
+ * the server does not read and send the task runs: their results may have hundreds of kilobytes. `more`: further columns.
+ */
+export function withOwners(schema: string, subquery: string, runs = true, more = ''): string {
+  const columns = runs ? 'o.*' : historyColumns.replace('runs', 'NULL AS runs') + more
+  return `SELECT ${columns}, w.node, w.incarnation FROM (${subquery}) o LEFT JOIN ${schema}.owners w ON w.row = o.owner`
 }
 
 export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {

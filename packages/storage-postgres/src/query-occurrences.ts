@@ -79,7 +79,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const page = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${order} LIMIT ${limit + 1}`
   const place = placeOf('scheduled_at')
   if (!wantsSome) {
-    return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
+    return recordsOf(await session.query(`${withOwners(schema, page, runs)} ${order}`, values.list), query, place)
   }
   // One statement reads the page and finds the last scanned row. With two statements, retention could remove this row between
   // them.
@@ -87,7 +87,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(
     `WITH page AS MATERIALIZED (${page}) SELECT * FROM (VALUES (1)) one LEFT JOIN (${end}) e ON true
-       LEFT JOIN (${withOwners(schema, 'SELECT * FROM page')}) p ON true ${order}`,
+       LEFT JOIN (${withOwners(schema, 'SELECT * FROM page', runs)}) p ON true ${order}`,
     values.list,
   )
   const rows = found.filter(({ id }) => id !== null)
@@ -155,6 +155,7 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
       schema,
       `SELECT ${historyColumns} FROM ${schema}.history WHERE state IN (${codes.join(', ')}) ${ofJob} ${conditions}
        ${order} LIMIT ${query.limit + 1}`,
+      query.runs,
     )} ${order}`,
     values.list,
   )
@@ -208,6 +209,6 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
     )
   }
   const all = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${rest}`
-  const rows = await session.query(`${withOwners(schema, all)} ${order}`, values.list)
+  const rows = await session.query(`${withOwners(schema, all, runs, ', order_at')} ${order}`, values.list)
   return recordsOf(rows, { limit, runs }, (row) => `${row.job} ${numberOf(row.order_at)} ${row.id}`)
 }

@@ -203,3 +203,41 @@ it('reads and removals by id use an index even if the tables were nearly empty a
     expect((after[table]?.seq_tup_read ?? 0) - (before[table]?.seq_tup_read ?? 0)).toBeLessThan(50)
   }
 })
+
+it('a read of occurrences without their task runs does not transfer the results of tasks', async () => {
+  const { id } = await addJob(storage, 'alpha', 'allow')
+  await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
+  await storage.createOccurrences({ now: slotAt(2), owner, items: [slotItem(id, 2)] })
+  const change = { kind: 'finish', state: 'failed', reason: null } as const
+  const finish = { ...finishItem(id, 1), change }
+  await storage.settle({ now: slotAt(3), items: [finish] })
+  const received: unknown[] = []
+  const recording = {
+    async connect() {
+      const connection = await mine.connect()
+      return {
+        async query(text: string, values?: unknown[]) {
+          const answer = await connection.query(text, values)
+          received.push(...answer.rows.flatMap(({ runs }) => runs ?? []))
+          return answer
+        },
+        release: (broken?: Error | boolean) => connection.release(broken),
+      }
+    },
+  }
+  const watched = open({ pool: recording, schema, wakeUps: false })
+  const page = { jobId: id, order: 'ascending', limit: 10, cursor: null } as const
+  const read = async (runs: boolean) => {
+    const ofJob = await watched.listOccurrences({ ...page, kind: 'job', runs })
+    const ended = await watched.listOccurrences({ ...page, kind: 'job', states: ['failed'], runs })
+    const failed = await watched.listOccurrences({ ...page, kind: 'failed', runs })
+    const running = await watched.listOccurrences({ kind: 'live', state: 'running', limit: 10, cursor: null, runs })
+    return [ofJob, ended, failed, running].map(({ items }) => items.length)
+  }
+  expect(await read(true)).toEqual([2, 1, 1, 1])
+  expect(received).toHaveLength(5)
+  received.length = 0
+  expect(await read(false)).toEqual([2, 1, 1, 1])
+  expect((await watched.get({ latest: [id] })).latest).toMatchObject([{ id: finish.id, runs: [] }])
+  expect(received).toEqual([])
+})
