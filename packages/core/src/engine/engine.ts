@@ -497,7 +497,10 @@ export class Engine implements CallingNode {
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
     const killGraceMs = this.#callOf?.times.killGraceMs
+    const cancels = this.claimer.cancelLoop()
+    if (this.pool.size > 0) cancels.runIn(lookMs)
     if (started) await this.#passed(this.pool.letEnd(quiet, graceMs, abortGraceMs, killGraceMs))
+    void cancels.stop()
     await this.#children.end()
     await this.#passed(this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore }))
     this.#name.release()

@@ -284,6 +284,26 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(occurrence).toMatchObject({ state: 'canceled', tasks: [{ state: 'canceled', reason: 'canceled' }] })
   })
 
+  it('a cancel request during the grace period of a shutdown aborts the run, which ends as canceled', async () => {
+    const world = createWorld(place)
+    const reasons: unknown[] = []
+    const run = async ({ signal }: TaskContext) => {
+      await world.clock.sleep({ seconds: 15 }, signal).catch(() => reasons.push(signal.reason.message))
+      signal.throwIfAborted()
+    }
+    const job = defineJob({ name: 'slow', schedule, tasks: [{ name: 'work', run }] })
+    const first = await world.start({ jobs: [job] })
+    const second = await world.start({ jobs: [] })
+    await world.clock.advance({ seconds: 11 })
+    const stopping = first.shutdown()
+    await world.clock.advance({ seconds: 1 })
+    await second.cancel((await onlyOccurrence(second, 'slow')).id, { reason: 'wrong day' })
+    await world.clock.advance({ seconds: 15 })
+    await stopping
+    expect(reasons).toEqual(['The engine aborted the attempt: canceled.'])
+    expect(await onlyOccurrence(second, 'slow')).toMatchObject({ state: 'canceled', reason: 'wrong day' })
+  })
+
   it('an attempt that a shutdown aborted uses up no retry', async () => {
     const world = createWorld(place)
     const run = async ({ signal, attempt }: TaskContext) => {

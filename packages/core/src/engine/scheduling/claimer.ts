@@ -93,6 +93,21 @@ export class Claimer implements TakenRunner {
     return this.#loop.stop()
   }
 
+  /** Returns a loop that reads cancel requests during a shutdown, in which no claim delivers these requests. */
+  cancelLoop(): BackgroundLoop {
+    const { owner, storage } = this.#engine
+    const loop: BackgroundLoop = new BackgroundLoop(this.#engine, {
+      name: 'claim',
+      round: async () => {
+        const request = { owner, limit: 0, exceptHandlerKeys: [], sweep: false }
+        const answer = await storage.repeated('claim', (calls) => calls.claim({ ...request, now: this.#engine.now() }))
+        for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
+        loop.runIn(lookMs)
+      },
+    })
+    return loop
+  }
+
   #claimIfRoom(): void {
     // A claim in progress reserves all permits. It may have read the storage before the work that causes this call was stored.
     // So a further claim follows.
