@@ -562,6 +562,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
   })
 
+  it('a node that restarted before peers declared it dead is listed once by `nodes`, also after `deadAfter`', async () => {
+    const world = createWorld(place)
+    const { first, second } = await twoNodes(world)
+    world.crash(first)
+    await world.start({ nodeId: 'first', ...life })
+    await world.clock.advance({ minutes: 3 })
+    const states = (await second.nodes()).map(({ node, state }) => `${node} ${state}`)
+    expect(states).toEqual(['first working', 'second working'])
+  })
+
   it('a node that died and restarted is listed once by `nodes`', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)

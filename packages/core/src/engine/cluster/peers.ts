@@ -83,7 +83,7 @@ export class Peers {
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
       if (record.leaving) return false
-      return state === 'present' || state === 'settled' || (state === 'absent' && !this.#hasLaterLife(record))
+      return state === 'present' || state === 'settled' || (state === 'absent' && !this.hasLaterLife(record))
     })
   }
 
@@ -277,8 +277,9 @@ export class Peers {
     return peer.state
   }
 
-  #hasLaterLife({ node }: NodeRecord): boolean {
-    return [...this.#peers.values()].some(({ record, state }) => record.node === node && hasRecord(state))
+  /** Returns whether the last look found a record of another life of this node. */
+  hasLaterLife({ node, incarnation: own }: NodeRecord): boolean {
+    return this.#records(({ state }) => hasRecord(state)).some((it) => it.node === node && it.incarnation !== own)
   }
 
   #records(isWanted: (peer: Peer) => boolean): readonly NodeRecord[] {
