@@ -85,15 +85,18 @@ function cut(text: string, length: number): string {
   return text.length > length ? `${cutText(text, length - 1)}…` : text
 }
 
-/** Prints a thrown value for people: its stack and the stacks of its causes. */
+/** Prints a thrown value for people: its stack, the errors of an `AggregateError`, and the stacks of its causes. */
 export function printError(error: unknown): string {
-  const parts: string[] = []
-  for (let one: ErrorRecord | undefined = toErrorRecord(error); one !== undefined; one = one.cause) {
-    parts.push(withCode(one.stack ?? `${one.name}: ${one.message}`, one.code))
-  }
-  const text = parts.join('\ncaused by ')
+  const text = printRecord(toErrorRecord(error))
   // Cut the text after 10,000 characters, so that the log line stays readable.
   return text.length > 10_000 ? `${text.slice(0, 10_000)} …` : text
+}
+
+function printRecord({ name, message, stack, code, cause, errors = [] }: ErrorRecord): string {
+  const parts = [withCode(stack ?? `${name}: ${message}`, code)]
+  for (const [index, one] of errors.entries()) parts.push(`error ${index + 1}: ${printRecord(one)}`)
+  if (cause !== undefined) parts.push(`caused by ${printRecord(cause)}`)
+  return parts.join('\n')
 }
 
 /** Returns the stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */

@@ -89,6 +89,21 @@ describe('the default logger of a scheduler', () => {
     expect(printError(Object.assign(new Error('x'), { stack: 'at 1', code: 'E1' }))).toBe('at 1 [E1]')
   })
 
+  it('prints each error of an AggregateError, and the causes of these errors', () => {
+    const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', cause: new Error('closed port') })
+    const text = printError(
+      new Error('fetch failed', { cause: new AggregateError([refused, 'offline'], 'no address') }),
+    )
+    const heads = text.split('\n').filter((line) => !line.startsWith('    at '))
+    expect(heads).toEqual([
+      'Error: fetch failed',
+      'caused by AggregateError: no address',
+      'error 1: Error [ECONNREFUSED]: refused',
+      'caused by Error: closed port',
+      'error 2: Error: offline',
+    ])
+  })
+
   it('writes the message and stack of an error that a caller passes in place of the fields, even from another realm', () => {
     const declined = new Error('card was declined', { cause: new Error('no money') })
     const text = written(({ error }) => error(declined, 'not paid'))
