@@ -71,6 +71,17 @@ describe('the log of a scheduler', () => {
     expect(written).toHaveBeenCalledTimes(1)
   })
 
+  it('names the value `undefined` if a handler throws it', async () => {
+    const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    const run = () => Promise.reject()
+    await runFor(15, {
+      jobs: [defineJob({ name: 'report', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'write', run }] })],
+    })
+    expect(spy.mock.calls.map(([text]) => String(text))).toEqual([
+      expect.stringMatching(/error jobistemer: task failed job=report .*\n {2}Error: undefined\n$/),
+    ])
+  })
+
   it('contains the job, occurrence, task and attempt for lines of a handler', async () => {
     const { lines, logger } = collectingLogger()
     const run = (context: TaskContext) => context.logger.info({ rows: 7 }, 'written')

@@ -57,8 +57,10 @@ export function emitAttemptEnded(
     const { jobName: job, occurrenceId, scheduledAt } = namesOf(source)
     const fields = { job, task, attempt: attempt.number, occurrenceId, scheduledAt, ...trace?.logFields() }
     const how = attempt.state === 'timed_out' ? 'timed out' : 'failed'
-    if (retryInMs === null) logger.error({ ...fields, err: error }, `task ${how}`)
-    else logger.warn({ ...fields, retryInMs, err: error }, `attempt ${how}`)
+    // Loggers omit a field whose value is `undefined`.
+    const err = error === undefined ? 'undefined' : error
+    if (retryInMs === null) logger.error({ ...fields, err }, `task ${how}`)
+    else logger.warn({ ...fields, retryInMs, err }, `attempt ${how}`)
   }
   if (!events.hears('attempt.ended')) return
   events.emit('attempt.ended', {
