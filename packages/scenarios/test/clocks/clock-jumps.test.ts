@@ -38,7 +38,7 @@ describe('on a storage with its own clock', () => {
       expect(ran).toEqual(minutes(1, 9))
       expect(at).toEqual(ran)
       expect([...left.told(), ...node.told()]).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
-      await world.clock.advance({ hours: 4 })
+      await world.clock.advance({ minutes: 25 })
       expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
     })
 
@@ -96,7 +96,7 @@ describe('on a storage with its own clock', () => {
     expect(node.told()).toEqual([`unconfirmed ${hour}`])
     await world.clock.advance({ seconds: 1 })
     expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
-    await world.clock.advance({ hours: 2 })
+    await world.clock.advance({ minutes: 15 })
     expect(node.told()).not.toContain('occurrence.reaped')
   })
 
@@ -130,7 +130,7 @@ describe('on a storage with its own clock', () => {
     await world.clock.advance({ minutes: 2 })
     expect(ran).toEqual([minute, ...minutes(60, 63)])
     expect(at.slice(-2)).toEqual(minutes(62, 63))
-    await world.clock.advance({ hours: 4 })
+    await world.clock.advance({ minutes: 25 })
     expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 

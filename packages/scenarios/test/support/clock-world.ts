@@ -109,13 +109,16 @@ export class ClockWorld {
     return { job, ran, at }
   }
 
-  /** Defines a job whose only run starts at the first minute and takes three hours. Its execution timeout is four hours. */
+  /**
+   * Defines a job whose only run starts at the first minute and takes 20 minutes. Its execution timeout is one hour longer, so
+   * that the run may last through a clock jump of an hour.
+   */
   long(): Job {
     return defineJob({
       name: 'long',
       schedule: everySeconds(60, start + minute),
-      executionTimeout: { hours: 4 },
-      tasks: [{ name: 'work', taskTimeout: { hours: 4 }, run: () => this.clock.sleep({ hours: 3 }) }],
+      executionTimeout: { minutes: 80 },
+      tasks: [{ name: 'work', taskTimeout: { minutes: 80 }, run: () => this.clock.sleep({ minutes: 20 }) }],
     })
   }
 
