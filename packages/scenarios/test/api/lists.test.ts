@@ -39,17 +39,17 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-it('a client lists 2,100 jobs by name in 21 pages, each from 5 calls of `listJobs` to the storage', async () => {
+it('a client lists 1,100 jobs by name in 11 pages, each from 3 calls of `listJobs` to the storage', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())
-  const names = Array.from({ length: 2100 }, (_, index) => `job ${(index * 37) % 2100}`)
+  const names = Array.from({ length: 1100 }, (_, index) => `job ${(index * 37) % 1100}`)
   await client.add(names.map((name) => defineJob({ name, tasks: [{ name: 'work', handler: 'none' }] })))
   intercepted.reset()
   const listed = await all(client.jobs({ limit: 100 }))
   expect(listed.map(({ name }) => name)).toEqual([...names].sort())
-  expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(21 * 5)
+  expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(11 * 3)
 })
 
 it('a list of 700 jobs in pages includes a job that was added before the list reads this job’s page', async () => {
@@ -91,11 +91,11 @@ describe.each(everyStorage)('on the storage $name', (place) => {
 
   it('a dry run of `prune` returns the number of occurrences that `prune` removes', async () => {
     const { world, client, node } = await scene(place)
-    await world.clock.advance({ hours: 1 })
+    await world.clock.advance({ minutes: 10 })
     const prunings = [
-      { olderThan: { minutes: 50 }, keep: 350 },
-      { olderThan: { minutes: 40 }, keep: 0, job: 'good' },
-      { olderThan: { minutes: 20 }, keep: 0 },
+      { olderThan: { seconds: 400 }, keep: 50 },
+      { olderThan: { seconds: 300 }, keep: 0, job: 'good' },
+      { olderThan: { seconds: 100 }, keep: 0 },
     ]
     for (const pruning of prunings) {
       const counted = await client.prune({ ...pruning, dryRun: true })
@@ -194,16 +194,17 @@ describe.each(everyStorage)('on the storage $name', (place) => {
 })
 
 describe.each(everywhere)('among many jobs on the storage $name', (place) => {
-  it('`jobs` with a filter finds each of 210 matching jobs among 1,200 once, with every page size', async () => {
+  it('`jobs` with a filter finds each of 68 matching jobs among 1,200 once, with every page size', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const client = createClient({ storage: intercepted.storage, clock: world.clock })
     const count = 1200
-    const isOdd = (index: number): boolean => index % 7 === 0 || (index > 500 && index < 540)
+    const isOdd = (index: number): boolean => index % 40 === 0 || (index > 500 && index < 540)
     const tasks = [{ name: 'work', handler: 'none' }]
     const names = Array.from({ length: count }, (_, index) => `${isOdd(index) ? 'odd' : 'usual'} ${index}`)
     await client.add(names.map((name) => defineJob({ name, tasks, tags: name.startsWith('odd') ? ['odd'] : [] })))
     const odd = names.filter((name) => name.startsWith('odd'))
+    expect(odd).toHaveLength(68)
     for (const filter of [{ text: 'ODD' }, { tag: 'odd' }] as const) {
       for (const limit of [1, 10, 33, 10_000]) {
         const found: string[] = []
@@ -225,20 +226,7 @@ describe.each(everywhere)('among many jobs on the storage $name', (place) => {
   })
 })
 
-it('`jobs` lists each of more than 10,000 jobs once, in the order of the storage instead of the order of names', async () => {
-  const world = createWorld()
-  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
-  onTestFinished(() => client.close())
-  const tasks = [{ name: 'work', handler: 'none' }]
-  const names = Array.from({ length: 10_001 }, (_, index) => `job ${index}`)
-  await client.add(names.slice(1).map((name) => defineJob({ name, tasks })))
-  await client.add(defineJob({ name: 'job 0', tasks }))
-  const listed = (await all(client.jobs({ limit: 3000 }))).map(({ name }) => name)
-  expect(listed.slice().sort()).toEqual(names.slice().sort())
-  expect(listed).not.toEqual(names.slice().sort())
-})
-
-it('a list that began with 9,990 jobs in the order of names keeps this order, and is complete, after 20 more jobs were added', async () => {
+it('a list of 9,990 jobs keeps the order of names after 20 more jobs were added, and a new list of over 10,000 jobs has the order of the storage', async () => {
   const world = createWorld()
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())
@@ -251,4 +239,9 @@ it('a list that began with 9,990 jobs in the order of names keeps this order, an
   await add(names.slice(0, 20))
   const rest = (await all(client.jobs({ limit: 3000, cursor }))).map(({ name }) => name)
   expect(rest).toEqual(names.filter((name) => name > last).sort())
+  const later = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  onTestFinished(() => later.close())
+  const listed = (await all(later.jobs({ limit: 3000 }))).map(({ name }) => name)
+  expect(listed.slice().sort()).toEqual(names.slice().sort())
+  expect(listed).not.toEqual(names.slice().sort())
 })
