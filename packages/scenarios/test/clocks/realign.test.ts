@@ -8,6 +8,9 @@ import { listen } from '../support/world.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
+/** Options of nodes that run for an hour. These nodes start only their own slots, so they need not poll each second. */
+const calm = { pollInterval: { minutes: 1 } }
+
 /**
  * Makes a simulated cluster in which the clock of one node was an hour ahead. By this clock, the node has already decided about
  * the slots of the next hour.
@@ -43,7 +46,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
-    const { scheduler } = await world.started('only', { jobs: [job], metrics })
+    const { scheduler } = await world.started('only', { jobs: [job], metrics, ...calm })
     expect(await realign(scheduler, 'recording')).toEqual([
       {
         name: 'recording',
@@ -80,7 +83,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     'runs no slot twice after realign under the recovery strategy %s',
     async (recoveryStrategy) => {
       const { world, job, ran, ranAhead } = await aheadByAnHour({ recoveryStrategy })
-      const { scheduler } = await world.started('only', { jobs: [job] })
+      const { scheduler } = await world.started('only', { jobs: [job], ...calm })
       await realign(scheduler)
       await world.clock.advance({ minutes: 70 })
       const all = [...ranAhead, ...ran]
@@ -118,7 +121,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
 
   it('has a watermark at or above its prune floor after realign', async () => {
     const { world, job, ran } = await aheadByAnHour()
-    const { scheduler } = await world.started('only', { jobs: [job] })
+    const { scheduler } = await world.started('only', { jobs: [job], ...calm })
     const storage = world.connect()
     await storage.prune({ now: start + hour, jobId: job.id, before: start + 62 * minute, keep: 0, limit: 1000 })
     const [realigned] = await realign(scheduler)
@@ -135,7 +138,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     'recovers, after realign and a later outage, only missed slots that had not run while the job was ahead (strategy %j)',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
-      const { scheduler } = await world.started('only', { jobs: [job] })
+      const { scheduler } = await world.started('only', { jobs: [job], ...calm })
       await realign(scheduler)
       await world.clock.advanceTo(start + 55 * minute)
       await scheduler.shutdown()
@@ -156,7 +159,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     // A run of another job holds the only permit of this node, so the node creates slots and runs none of them.
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
-    const { scheduler } = await world.started('only', { jobs: [job] })
+    const { scheduler } = await world.started('only', { jobs: [job], ...calm })
     await realign(scheduler)
     const waiting = (await scheduler.occurrences({ job: 'recording', states: ['pending'] })).items
     expect(waiting.length).toBeGreaterThan(0)
@@ -179,7 +182,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
   it('emits `job.ahead` on a node whose confirmed time moves back, as the watermark is then ahead of this time', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
-    const node = await world.started('only', { jobs: [job] })
+    const node = await world.started('only', { jobs: [job], ...calm })
     const told = listen(node.scheduler, 'job.ahead')
     await world.clock.advance({ minutes: 30 })
     node.clock.offsetMs = -10 * minute
