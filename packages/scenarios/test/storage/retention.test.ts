@@ -16,9 +16,9 @@ const day = 24 * hour
 
 const handlers = { note: () => undefined }
 
-function every(seconds: number, retention?: RetentionInput) {
+function every(seconds: number, retention?: RetentionInput, name = 'job') {
   return defineJob({
-    name: 'job',
+    name,
     schedule: everySeconds(seconds),
     ...(retention !== undefined && { retention }),
     tasks: [{ name: 'work', run: () => undefined }],
@@ -26,7 +26,7 @@ function every(seconds: number, retention?: RetentionInput) {
 }
 
 describe.each(everywhere)('on the storage $name, with nodes that run for hours,', (place) => {
-  it('a job’s history stays within its retention while three nodes run one after another for 12 h each, and no slot runs again', async () => {
+  it('a job’s history stays within its retention while three nodes run one after another for 4 h each, and no slot runs again', async () => {
     const world = createWorld(place)
     const started: number[] = []
     const run = ({ scheduledAt }: { scheduledAt: Date }) => {
@@ -37,7 +37,7 @@ describe.each(everywhere)('on the storage $name, with nodes that run for hours,'
     const job = defineJob({ name: 'job', schedule, retention, tasks: [{ name: 'work', run }] })
     for (let life = 0; life < 3; life++) {
       const node = await world.start({ ...rarely, jobs: [job] })
-      await world.clock.advance({ hours: 12 })
+      await world.clock.advance({ hours: 4 })
       const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
       // The storage keeps the 12 occurrences of the last two hours, and at most 7 older occurrences until retention runs
       // again.
@@ -46,36 +46,59 @@ describe.each(everywhere)('on the storage $name, with nodes that run for hours,'
       await world.shutdown(node)
     }
     expect(started).toEqual(
-      Array.from({ length: (3 * 12 * hour) / (10 * minute) }, (_, slot) => (slot + 1) * 10 * minute),
+      Array.from({ length: (3 * 4 * hour) / (10 * minute) }, (_, slot) => (slot + 1) * 10 * minute),
     )
   })
 
-  /** Runs a node around each slot of the job, and for 26 hours at the end. Returns the days whose occurrences are left. */
-  async function daysLeft(retention: RetentionInput | undefined, everyDays: number, days: number): Promise<number[]> {
+  it('by default thirty days of history and at least the latest ten occurrences stay, and `retention: forever` keeps all history', async () => {
     const world = createWorld(place)
-    for (let today = everyDays; today <= days; today += everyDays) {
+    const days = 90
+    const jobs = [
+      every(2 * day, undefined, 'every 2 days'),
+      every(6 * day, undefined, 'every 6 days'),
+      every(6 * day, 'forever', 'forever'),
+    ]
+    // A node runs around each slot. The last node runs for 26 hours, because nodes remove old history once a day.
+    for (let today = 2; today <= days; today += 2) {
       await world.clock.jumpTo(at(today * day - minute))
-      const node = await world.start({ ...rarely, jobs: [every(everyDays * day, retention)] })
-      await world.clock.advance({ minutes: 2, ...(today + everyDays > days && { hours: 26 }) })
-      if (today + everyDays > days) {
-        const left = (await node.occurrences({ job: 'job', states: ['completed'], limit: 1000 })).items
-        return left.map(({ scheduledAt }) => secondsOf(scheduledAt) / day)
+      const node = await world.start({ ...rarely, jobs })
+      await world.clock.advance({ minutes: 2, ...(today === days && { hours: 26 }) })
+      if (today < days) await world.shutdown(node)
+      else {
+        const left = async (job: string) =>
+          (await node.occurrences({ job, states: ['completed'], limit: 1000 })).items.map(
+            ({ scheduledAt }) => secondsOf(scheduledAt) / day,
+          )
+        expect(await left('every 2 days')).toEqual([62, 64, 66, 68, 70, 72, 74, 76, 78, 80, 82, 84, 86, 88, 90])
+        expect(await left('every 6 days')).toEqual([36, 42, 48, 54, 60, 66, 72, 78, 84, 90])
+        expect(await left('forever')).toHaveLength(15)
       }
-      await world.shutdown(node)
     }
-    return []
-  }
-
-  it('by default thirty days of history stay, and older occurrences are removed within a day', async () => {
-    expect(await daysLeft(undefined, 2, 70)).toEqual([42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64, 66, 68, 70])
   })
 
-  it('by default the latest ten occurrences of a job stay, however old they are', async () => {
-    expect(await daysLeft(undefined, 6, 90)).toEqual([36, 42, 48, 54, 60, 66, 72, 78, 84, 90])
-  })
-
-  it('a job with `retention: forever` keeps its whole history', async () => {
-    expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
+  it('one of three nodes prunes history for all nodes, and another node continues to prune after the shutdown of the first node', async () => {
+    const world = createWorld(place)
+    const prunes = new Map<string, number>()
+    const start = (nodeId: string) => {
+      const intercepted = new InterceptedStorage(world.connect())
+      intercepted.intercept = ({ operation, proceed }) => {
+        if (operation === 'prune') prunes.set(nodeId, (prunes.get(nodeId) ?? 0) + 1)
+        return proceed()
+      }
+      const jobs = [every(10 * minute, { olderThan: { hours: 1 }, keep: 0 })]
+      const often = { deadAfter: { minutes: 4 }, ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }) }
+      return world.start({ ...rarely, ...often, nodeId, jobs, storage: intercepted.storage })
+    }
+    const nodes = new Map([['first', await start('first')]])
+    for (const name of ['second', 'third']) nodes.set(name, await start(name))
+    await world.clock.advance({ hours: 3 })
+    const pruning = [...prunes.keys()]
+    expect(pruning).toHaveLength(1)
+    const one = nodes.get(pruning[0] as string)
+    expect(one).toBeDefined()
+    if (one !== undefined) await world.shutdown(one)
+    await world.clock.advance({ hours: 2 })
+    expect(prunes.size).toBe(2)
   })
 })
 
@@ -163,30 +186,5 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(items.map(({ name }) => name)).toEqual(['over'])
     await world.clock.advance({ hours: 3 })
     expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
-  })
-
-  it('one of three nodes prunes history for all nodes, and another node continues to prune after the shutdown of the first node', async () => {
-    const world = createWorld(place)
-    const prunes = new Map<string, number>()
-    const start = (nodeId: string) => {
-      const intercepted = new InterceptedStorage(world.connect())
-      intercepted.intercept = ({ operation, proceed }) => {
-        if (operation === 'prune') prunes.set(nodeId, (prunes.get(nodeId) ?? 0) + 1)
-        return proceed()
-      }
-      const jobs = [every(10 * minute, { olderThan: { hours: 1 }, keep: 0 })]
-      const often = { deadAfter: { minutes: 4 }, ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }) }
-      return world.start({ ...rarely, ...often, nodeId, jobs, storage: intercepted.storage })
-    }
-    const nodes = new Map([['first', await start('first')]])
-    for (const name of ['second', 'third']) nodes.set(name, await start(name))
-    await world.clock.advance({ hours: 5 })
-    const pruning = [...prunes.keys()]
-    expect(pruning).toHaveLength(1)
-    const one = nodes.get(pruning[0] as string)
-    expect(one).toBeDefined()
-    if (one !== undefined) await world.shutdown(one)
-    await world.clock.advance({ hours: 3 })
-    expect(prunes.size).toBe(2)
   })
 })
