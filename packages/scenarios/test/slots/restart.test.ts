@@ -4,7 +4,7 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
-import { everyStorage, memory } from '../support/places.ts'
+import { everyStorage, everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
@@ -23,6 +23,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
   return { job, called }
 }
 
+// In these cases the storage selects the runs of a dead node, or rejects a late result.
 describe.each(everyStorage)('on the storage $name', (place) => {
   it('under `onInterrupted: fail`, a node that died during a run ends it as failed_stale when the node restarts', async () => {
     const world = createWorld(place)
@@ -49,6 +50,64 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(called).toEqual(['10 first attempt 1 token 1', '15 second attempt 1 token 1'])
   })
 
+  it('a restarted node reaps all runs of its earlier incarnation, even if this takes several storage calls', async () => {
+    const world = createWorld(place)
+    const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
+    const job = defineJob({
+      name: 'wide',
+      schedule: everySeconds(3600),
+      overlapPolicy: 'allow',
+      onInterrupted: 'fail',
+      tasks: [{ name: 'sleep', run }],
+    })
+    const first = await world.start({ jobs: [job], nodeId: 'node' })
+    for (let count = 0; count < 5; count++) await first.trigger('wide')
+    world.crash(first)
+    const storage = world.connect()
+    const capabilities = { ...storage.capabilities, maxBatch: 2 }
+    const second = await world.start({ jobs: [job], nodeId: 'node', storage: wrapStorage(storage, { capabilities }) })
+    const states = (await second.occurrences({ job: 'wide' })).items.map(({ state }) => state)
+    expect(states).toEqual(Array(5).fill('failed_stale'))
+  })
+
+  it('the storage rejects the result of an owner whose run was reaped, and the owner emits `occurrence.lost`', async () => {
+    const world = createWorld(place)
+    const log: string[] = []
+    const run = async ({ signal, attempt }: TaskContext) => {
+      signal.addEventListener('abort', () => log.push(`${attempt} aborted: ${signal.reason.code}`))
+      await world.clock.sleep({ minutes: attempt === 1 ? 4 : 1 })
+      log.push(`${attempt} ends`)
+      return attempt
+    }
+    const schedule = once(at(10))
+    const settings = {
+      onInterrupted: 'retry',
+      executionTimeout: { minutes: 10 },
+      taskTimeout: { minutes: 10 },
+    } as const
+    const job = defineJob({
+      name: 'long',
+      schedule,
+      ...settings,
+      tasks: [
+        { name: 'work', run },
+        { name: 'more', run: () => 1 },
+      ],
+    })
+    const first = await world.start({ jobs: [job], nodeId: 'twin' })
+    const lost = listen(first, 'occurrence.lost')
+    await world.clock.advance({ seconds: 20 })
+    // A second process with the same nodeId starts, and reaps the runs of the first process.
+    const second = await world.start({ jobs: [job], nodeId: 'twin' })
+    await world.clock.advance({ minutes: 6 })
+    expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
+    expect(log).toEqual(['2 ends', '1 ends'])
+    const { state, tasks, fencingToken } = await onlyOccurrence(second, 'long')
+    expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
+  })
+})
+
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a restarted node repeats no parallel task that was completed before the crash', async () => {
     const world = createWorld(place)
     const called: string[] = []
@@ -105,26 +164,6 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const last = await world.start({ jobs: [job], nodeId: 'node' })
     expect(called).toHaveLength(4)
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
-  })
-
-  it('a restarted node reaps all runs of its earlier incarnation, even if this takes several storage calls', async () => {
-    const world = createWorld(place)
-    const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
-    const job = defineJob({
-      name: 'wide',
-      schedule: everySeconds(3600),
-      overlapPolicy: 'allow',
-      onInterrupted: 'fail',
-      tasks: [{ name: 'sleep', run }],
-    })
-    const first = await world.start({ jobs: [job], nodeId: 'node' })
-    for (let count = 0; count < 5; count++) await first.trigger('wide')
-    world.crash(first)
-    const storage = world.connect()
-    const capabilities = { ...storage.capabilities, maxBatch: 2 }
-    const second = await world.start({ jobs: [job], nodeId: 'node', storage: wrapStorage(storage, { capabilities }) })
-    const states = (await second.occurrences({ job: 'wide' })).items.map(({ state }) => state)
-    expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 
   it('a run that is released at a shutdown uses up no rescue', async () => {
@@ -318,42 +357,6 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 5 })
     expect(started).toEqual([10, 20, 30])
     expect(await fates(second, 'queued')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
-  })
-
-  it('the storage rejects the result of an owner whose run was reaped, and the owner emits `occurrence.lost`', async () => {
-    const world = createWorld(place)
-    const log: string[] = []
-    const run = async ({ signal, attempt }: TaskContext) => {
-      signal.addEventListener('abort', () => log.push(`${attempt} aborted: ${signal.reason.code}`))
-      await world.clock.sleep({ minutes: attempt === 1 ? 4 : 1 })
-      log.push(`${attempt} ends`)
-      return attempt
-    }
-    const schedule = once(at(10))
-    const settings = {
-      onInterrupted: 'retry',
-      executionTimeout: { minutes: 10 },
-      taskTimeout: { minutes: 10 },
-    } as const
-    const job = defineJob({
-      name: 'long',
-      schedule,
-      ...settings,
-      tasks: [
-        { name: 'work', run },
-        { name: 'more', run: () => 1 },
-      ],
-    })
-    const first = await world.start({ jobs: [job], nodeId: 'twin' })
-    const lost = listen(first, 'occurrence.lost')
-    await world.clock.advance({ seconds: 20 })
-    // A second process with the same nodeId starts, and reaps the runs of the first process.
-    const second = await world.start({ jobs: [job], nodeId: 'twin' })
-    await world.clock.advance({ minutes: 6 })
-    expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
-    expect(log).toEqual(['2 ends', '1 ends'])
-    const { state, tasks, fencingToken } = await onlyOccurrence(second, 'long')
-    expect([state, fencingToken, tasks[0]?.result]).toEqual(['completed', 2, 2])
   })
 
   it('a rescued occurrence that ends before its tasks start again has no unfinished tasks', async () => {

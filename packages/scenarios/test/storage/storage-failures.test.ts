@@ -19,11 +19,9 @@ import { once } from '@jobistemer/ticker-once'
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage, type Operation } from '../support/intercepted-storage.ts'
-import { everyStorage, memory } from '../support/places.ts'
+import { everyStorage, everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { WrongClock } from '../support/wrong-clock.ts'
-
-const whens = ['before its effect', 'after its effect'] as const
 
 /** Defines a job that runs every ten seconds and records its calls. */
 function noting(settings: { retries?: boolean; overlap?: 'queue' | 'allow' } = {}) {
@@ -52,144 +50,150 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
   return { intercepted, scheduler }
 }
 
-describe.each(everyStorage)('on the storage $name', (place) => {
-  describe.each(whens)('if a storage call fails %s', (when) => {
-    it.each([1, 3])('%i times during the creation of slots, no run is lost or duplicated', async (times) => {
-      const world = createWorld(place)
-      const { job, called } = noting()
-      const { intercepted, scheduler } = await startOn(world, [job])
-      intercepted.fail('createOccurrences', times, when)
-      await world.clock.advance({ minutes: 3 })
-      expect(called).toEqual(slots.flatMap((slot) => [`${slot} first 1`, `${slot} second 1`]))
-      expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
-    })
+/** The storages, and when a call fails. A call that fails before its effect never reaches the storage, so one storage is enough. */
+const failures = [
+  ...everywhere.map((place) => ({ name: place.name, place, when: 'before its effect' as const })),
+  ...everyStorage.map((place) => ({ name: place.name, place, when: 'after its effect' as const })),
+]
 
-    it.each([1, 3])('%i times during settle, no run is lost or duplicated', async (times) => {
-      const world = createWorld(place)
-      const { job, called } = noting({ retries: true })
-      const { intercepted, scheduler } = await startOn(world, [job])
-      intercepted.fail('settle', times, when)
-      await world.clock.advance({ minutes: 3 })
-      const attempts = (slot: number) => ['first 1', 'first 2', 'second 1', 'second 2'].map((one) => `${slot} ${one}`)
-      expect(called).toEqual(slots.flatMap(attempts))
-      expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
-    })
+describe.each(failures)('on the storage $name, if a storage call fails $when', ({ place, when }) => {
+  it.each([1, 3])('%i times during the creation of slots, no run is lost or duplicated', async (times) => {
+    const world = createWorld(place)
+    const { job, called } = noting()
+    const { intercepted, scheduler } = await startOn(world, [job])
+    intercepted.fail('createOccurrences', times, when)
+    await world.clock.advance({ minutes: 3 })
+    expect(called).toEqual(slots.flatMap((slot) => [`${slot} first 1`, `${slot} second 1`]))
+    expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
+  })
 
-    it.each([1, 3])('%i times during claim, no run is lost or duplicated', async (times) => {
-      const world = createWorld(place)
-      const called: string[] = []
-      const names = Array.from({ length: 12 }, (_, index) => `job ${index}`)
-      const jobs = names.map((name) =>
-        defineJob({
-          name,
-          schedule: once(at(10)),
-          tasks: [
-            {
-              name: 'work',
-              run: async ({ attempt }) => {
-                called.push(`${name} ${attempt}`)
-                await world.clock.sleep({ seconds: 2 })
-              },
-            },
-          ],
-        }),
-      )
-      const { intercepted, scheduler } = await startOn(world, jobs, { maxConcurrentJobs: 4 })
-      await world.clock.advance({ seconds: 10 })
-      intercepted.fail('claim', times, when, ({ limit }: { limit: number }) => limit > 0)
-      await world.clock.advance({ minutes: 3 })
-      expect(called.sort()).toEqual(names.map((name) => `${name} 1`).sort())
-      for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
-    })
+  it.each([1, 3])('%i times during settle, no run is lost or duplicated', async (times) => {
+    const world = createWorld(place)
+    const { job, called } = noting({ retries: true })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    intercepted.fail('settle', times, when)
+    await world.clock.advance({ minutes: 3 })
+    const attempts = (slot: number) => ['first 1', 'first 2', 'second 1', 'second 2'].map((one) => `${slot} ${one}`)
+    expect(called).toEqual(slots.flatMap(attempts))
+    expect(await fates(scheduler, 'noting')).toEqual(slots.map((slot) => `${slot} completed`))
+  })
 
-    it('during the start of a node, the node repeats the call until the call succeeds', async () => {
-      const world = createWorld(place)
-      const { job, called } = noting()
-      const intercepted = new InterceptedStorage(world.connect())
-      for (const operation of ['get', 'saveJobs', 'listOccurrences', 'listJobs'] as const) {
-        intercepted.fail(operation, 2, when)
-      }
-      const scheduler = world.scheduler({ jobs: [job], storage: intercepted.storage })
-      const starting = scheduler.start()
-      await world.clock.advance({ seconds: 5 })
-      await starting
-      await world.clock.advance({ minutes: 3 })
-      expect(called).toHaveLength(12)
-    })
-
-    it('while a run ends, the next queued run of the same job still starts', async () => {
-      const world = createWorld(place)
-      const startedAt: number[] = []
-      const job = defineJob({
-        name: 'queued',
-        schedule: everySeconds(10, +at(30)),
-        overlapPolicy: 'queue',
+  it.each([1, 3])('%i times during claim, no run is lost or duplicated', async (times) => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const names = Array.from({ length: 12 }, (_, index) => `job ${index}`)
+    const jobs = names.map((name) =>
+      defineJob({
+        name,
+        schedule: once(at(10)),
         tasks: [
           {
             name: 'work',
-            run: () => {
-              startedAt.push(secondsOf(world.clock.now()))
-              return world.clock.sleep({ seconds: 25 })
+            run: async ({ attempt }) => {
+              called.push(`${name} ${attempt}`)
+              await world.clock.sleep({ seconds: 2 })
             },
           },
         ],
-      })
-      const { intercepted, scheduler } = await startOn(world, [job])
-      intercepted.fail('settle', 2, when)
-      await world.clock.advance({ minutes: 5 })
-      expect(startedAt).toHaveLength(3)
-      expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
-    })
-
-    it('during a trigger, the trigger causes only one run', async () => {
-      const world = createWorld(place)
-      const called: number[] = []
-      const job = defineJob({
-        name: 'asked',
-        schedule: everySeconds(3600),
-        tasks: [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }],
-      })
-      const { intercepted, scheduler } = await startOn(world, [job])
-      intercepted.fail('createOccurrences', 2, when)
-      const asked = scheduler.trigger('asked')
-      await world.clock.advance({ seconds: 5 })
-      const { id } = await asked
-      await world.clock.advance({ minutes: 3 })
-      expect(called).toHaveLength(1)
-      expect((await scheduler.occurrences({ job: 'asked' })).items.map((one) => [one.id, one.state])).toEqual([
-        [id, 'completed'],
-      ])
-    })
-
-    it('during the recovery of missed slots, the node recovers these slots only once', async () => {
-      const world = createWorld(place)
-      const { job, called } = noting()
-      await world.shutdown(await world.start({ jobs: [job] }))
-      await world.clock.advance({ minutes: 5 })
-      const intercepted = new InterceptedStorage(world.connect())
-      intercepted.fail('createOccurrences', 2, when)
-      const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
-      await world.clock.advance({ minutes: 3 })
-      expect(called).toEqual(['60 first 1', '60 second 1'])
-      expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
-    })
-
-    it('during a shutdown, the node repeats the call, and so hands back its unfinished run', async () => {
-      const world = createWorld(place)
-      const job = defineJob({
-        name: 'long',
-        schedule: once(at(10)),
-        tasks: [{ name: 'work', run: ({ signal }) => world.clock.sleep({ minutes: 30 }, signal) }],
-      })
-      const { intercepted, scheduler } = await startOn(world, [job])
-      await world.clock.advance({ seconds: 15 })
-      intercepted.fail('settle', 2, when)
-      await world.shutdown(scheduler, 30_000)
-      const { occurrences } = await world.connect().get({ occurrences: [(await idOf(world)) as never] })
-      expect(occurrences[0]).toMatchObject({ state: 'pending', reason: 'shutdown' })
-    })
+      }),
+    )
+    const { intercepted, scheduler } = await startOn(world, jobs, { maxConcurrentJobs: 4 })
+    await world.clock.advance({ seconds: 10 })
+    intercepted.fail('claim', times, when, ({ limit }: { limit: number }) => limit > 0)
+    await world.clock.advance({ minutes: 3 })
+    expect(called.sort()).toEqual(names.map((name) => `${name} 1`).sort())
+    for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
   })
 
+  it('during the start of a node, the node repeats the call until the call succeeds', async () => {
+    const world = createWorld(place)
+    const { job, called } = noting()
+    const intercepted = new InterceptedStorage(world.connect())
+    for (const operation of ['get', 'saveJobs', 'listOccurrences', 'listJobs'] as const) {
+      intercepted.fail(operation, 2, when)
+    }
+    const scheduler = world.scheduler({ jobs: [job], storage: intercepted.storage })
+    const starting = scheduler.start()
+    await world.clock.advance({ seconds: 5 })
+    await starting
+    await world.clock.advance({ minutes: 3 })
+    expect(called).toHaveLength(12)
+  })
+
+  it('while a run ends, the next queued run of the same job still starts', async () => {
+    const world = createWorld(place)
+    const startedAt: number[] = []
+    const job = defineJob({
+      name: 'queued',
+      schedule: everySeconds(10, +at(30)),
+      overlapPolicy: 'queue',
+      tasks: [
+        {
+          name: 'work',
+          run: () => {
+            startedAt.push(secondsOf(world.clock.now()))
+            return world.clock.sleep({ seconds: 25 })
+          },
+        },
+      ],
+    })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    intercepted.fail('settle', 2, when)
+    await world.clock.advance({ minutes: 5 })
+    expect(startedAt).toHaveLength(3)
+    expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
+  })
+
+  it('during a trigger, the trigger causes only one run', async () => {
+    const world = createWorld(place)
+    const called: number[] = []
+    const job = defineJob({
+      name: 'asked',
+      schedule: everySeconds(3600),
+      tasks: [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }],
+    })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    intercepted.fail('createOccurrences', 2, when)
+    const asked = scheduler.trigger('asked')
+    await world.clock.advance({ seconds: 5 })
+    const { id } = await asked
+    await world.clock.advance({ minutes: 3 })
+    expect(called).toHaveLength(1)
+    expect((await scheduler.occurrences({ job: 'asked' })).items.map((one) => [one.id, one.state])).toEqual([
+      [id, 'completed'],
+    ])
+  })
+
+  it('during the recovery of missed slots, the node recovers these slots only once', async () => {
+    const world = createWorld(place)
+    const { job, called } = noting()
+    await world.shutdown(await world.start({ jobs: [job] }))
+    await world.clock.advance({ minutes: 5 })
+    const intercepted = new InterceptedStorage(world.connect())
+    intercepted.fail('createOccurrences', 2, when)
+    const scheduler = await world.start({ jobs: [job], storage: intercepted.storage })
+    await world.clock.advance({ minutes: 3 })
+    expect(called).toEqual(['60 first 1', '60 second 1'])
+    expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
+  })
+
+  it('during a shutdown, the node repeats the call, and so hands back its unfinished run', async () => {
+    const world = createWorld(place)
+    const job = defineJob({
+      name: 'long',
+      schedule: once(at(10)),
+      tasks: [{ name: 'work', run: ({ signal }) => world.clock.sleep({ minutes: 30 }, signal) }],
+    })
+    const { intercepted, scheduler } = await startOn(world, [job])
+    await world.clock.advance({ seconds: 15 })
+    intercepted.fail('settle', 2, when)
+    await world.shutdown(scheduler, 30_000)
+    const { occurrences } = await world.connect().get({ occurrences: [(await idOf(world)) as never] })
+    expect(occurrences[0]).toMatchObject({ state: 'pending', reason: 'shutdown' })
+  })
+})
+
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a run that becomes pending while a claim is in progress is claimed right after that claim', async () => {
     const world = createWorld(place)
     const called: number[] = []
