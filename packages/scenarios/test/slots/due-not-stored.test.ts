@@ -105,7 +105,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advanceTo(at(0.4))
     const scheduler = await world.start(optionsOf('only'))
     let most = 0
-    for (let second = 10; second <= 150; second += 10) {
+    for (let second = 30; second <= 150; second += 30) {
       await world.clock.advanceTo(at(second + 0.5))
       most = Math.max(most, (await heldOf(scheduler, jobs)).length)
     }
