@@ -49,7 +49,7 @@ function statedReads(jobs: number): number {
   return Number((row ?? '').split('|')[2]?.replaceAll(',', ''))
 }
 
-it.each(isThorough ? [1, 25, 100] : [100])(
+it.each(isThorough ? [1, 25, 100] : [25])(
   'the guide states the hourly reads of an idle node with %i jobs with an error below 5 %',
   {
     timeout: 120_000,

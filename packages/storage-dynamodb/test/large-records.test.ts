@@ -437,9 +437,9 @@ describe('the list of active occurrences in the head of a job', () => {
 
   it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')
-    // The lists of 300 live runs already fill several pages. Later, the test starts and ends the same number of further runs.
-    // If steps did not check which runs have ended, the lists would grow to `2 * runs` entries.
-    const runs = isThorough ? 900 : 300
+    // The list of 200 live runs already needs a page. Later, the test starts and ends the same number of further runs. If
+    // steps did not check which runs have ended, the lists would grow to `2 * runs` entries.
+    const runs = isThorough ? 900 : 200
     for (let first = 0; first < runs; first += 100) await addTriggers(id, first, 100)
     const full = await storedLists(id)
     expect(full.listed + full.onPages).toBe(runs)
@@ -474,7 +474,7 @@ async function historyOf(job: JobId) {
   return items
 }
 
-const slots = isThorough ? 1000 : 300
+const slots = isThorough ? 1000 : 120
 
 it(`a recovery of ${slots} slots is one step, and its runs wait for each other`, async () => {
   const { id } = await addJob(storage, 'recovered', 'queue')
@@ -493,21 +493,21 @@ it(`a recovery of ${slots} slots is one step, and its runs wait for each other`,
   await assertLedger(storage)
 })
 
-it('if an update lets hundreds of queued occurrences overlap, all of these occurrences are woken', async () => {
+it('if an update lets 120 queued occurrences overlap, all of these occurrences are woken', async () => {
   const { id } = await addJob(storage, 'hundreds', 'queue')
-  await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
+  await storage.createOccurrences({ now: slotAt(120), owner, items: [recoveryOf(id, 120)] })
   const change = {
     kind: 'replace',
     id,
-    content: { ...contentOf('hundreds', 'allow'), fingerprint: 'print-2', nextAt: slotAt(201) },
+    content: { ...contentOf('hundreds', 'allow'), fingerprint: 'print-2', nextAt: slotAt(121) },
     expectedVersion: 1,
-    expectedWatermark: slotAt(200),
+    expectedWatermark: slotAt(120),
     waiting: 'keep',
   } as const
-  expect(await storage.saveJobs({ now: slotAt(201), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
+  expect(await storage.saveJobs({ now: slotAt(121), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
   expect(new Set((await historyOf(id)).map(({ state }) => state))).toEqual(new Set(['pending']))
   const { claimed, more } = await storage.claim({
-    now: slotAt(201),
+    now: slotAt(121),
     owner,
     limit: 100,
     exceptHandlerKeys: [],
@@ -517,7 +517,7 @@ it('if an update lets hundreds of queued occurrences overlap, all of these occur
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind this slot. Then an update to the overlap
+ * Adds a job whose slot 1 runs, with 12 slots and 100 triggers queued behind this slot. Then an update to the overlap
  * policy `allow` cancels at most ten of the queued slots. The next step cancels the other slots and wakes all triggers, in
  * several transactions.
  */
@@ -526,8 +526,8 @@ async function addCutOff(name: string): Promise<JobId> {
   for (let slot = 1; slot <= 13; slot++) {
     await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
   }
-  for (const first of [0, 75]) {
-    const items = Array.from({ length: 75 }, (_, key) => triggerItem(id, first + key, slotAt(2)))
+  for (const first of [0, 50]) {
+    const items = Array.from({ length: 50 }, (_, key) => triggerItem(id, first + key, slotAt(2)))
     await storage.createOccurrences({ now: slotAt(13), owner, items })
   }
   const change = {
@@ -568,7 +568,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('the task runs of an occurrence whose end wakes hundreds of other occurrences', () => {
+describe('the task runs of an occurrence whose end wakes 100 other occurrences', () => {
   it('are stored as the owner sent them with the end', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
@@ -577,7 +577,7 @@ describe('the task runs of an occurrence whose end wakes hundreds of other occur
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect(late.plans).toBe(1)
     expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 1, runs: last.runs })
-    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 150, queued: 0, running: 0 }])
+    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 100, queued: 0, running: 0 }])
     await assertLedger(storage)
   })
 
@@ -640,25 +640,25 @@ describe('the task runs of an occurrence whose end wakes hundreds of other occur
     } as const
     expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
     expect(await recordOf(occurrence)).toMatchObject({ state: 'failed_stale', runs })
-    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 150, queued: 0, running: 0 }])
+    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 100, queued: 0, running: 0 }])
     await assertLedger(storage)
   })
 })
 
-it('the newest occurrence under queue_one replaces hundreds of other occurrences, and starts after the running occurrence', async () => {
+it('the newest occurrence under queue_one replaces 119 other occurrences, and starts after the running occurrence', async () => {
   const { id } = await addJob(storage, 'newest', 'queue')
-  await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
-  await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
-  const content = { ...contentOf('newest', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(201) }
+  await storage.createOccurrences({ now: slotAt(120), owner, items: [recoveryOf(id, 120)] })
+  await storage.claim({ now: slotAt(120), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
+  const content = { ...contentOf('newest', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
   await storage.saveJobs({
-    now: slotAt(200),
-    changes: [{ kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(200), waiting: 'keep' }],
+    now: slotAt(120),
+    changes: [{ kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120), waiting: 'keep' }],
   })
-  const newest = { ...slotItem(id, 201), jobVersion: 2 }
-  const [answer] = await storage.createOccurrences({ now: slotAt(201), owner, items: [newest] })
+  const newest = { ...slotItem(id, 121), jobVersion: 2 }
+  const [answer] = await storage.createOccurrences({ now: slotAt(121), owner, items: [newest] })
   expect(answer).toMatchObject({ outcome: 'created', state: 'queued' })
-  expect(answer?.outcome === 'created' && answer.displaced.length).toBe(199)
-  expect(await storage.settle({ now: slotAt(202), items: [finishItem(id, 1)] })).toMatchObject([
+  expect(answer?.outcome === 'created' && answer.displaced.length).toBe(119)
+  expect(await storage.settle({ now: slotAt(122), items: [finishItem(id, 1)] })).toMatchObject([
     { outcome: 'ok', woken: { id: newest.id } },
   ])
   await assertLedger(storage)
@@ -675,23 +675,23 @@ function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
   return { send: send as DynamoDBClient['send'] }
 }
 
-// The creation of a recovery of 200 slots takes nine transactions: one for the head and the plan (the list of its remaining
-// writes), and seven for the records. The last transaction removes the plan.
-it.each(isThorough ? [2, 5, 9] : [5])(
+// The creation of a recovery of 120 slots takes six transactions: one for the head and the plan (the list of its remaining
+// writes), and four for the records. The last transaction removes the plan.
+it.each(isThorough ? [2, 4, 6] : [4])(
   'a large step whose node dies at transaction %i is completed by other nodes',
   async (count) => {
     const prefix = `dying-${count}`
     storage = dynamodbStorage({ client, tableName: 'large', prefix })
     const { id } = await addJob(storage, 'thousand', 'queue')
     const dying = dynamodbStorage({ client: dyingClient(count), tableName: 'large', prefix })
-    const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+    const request = { now: slotAt(120), owner, items: [recoveryOf(id, 120)] }
     await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
-    expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
+    expect((await historyOf(id)).length).toBe(Math.min(120, (count - 2) * 33))
     // A claim with `sweep` completes the unfinished step, although no call names the job.
-    const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
+    const { claimed } = await storage.claim({ now: slotAt(120), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
     expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
     const states = (await historyOf(id)).map(({ state }) => state)
-    expect(states).toEqual(['running', ...Array.from({ length: 199 }, () => 'queued')])
+    expect(states).toEqual(['running', ...Array.from({ length: 119 }, () => 'queued')])
     expect(await storage.createOccurrences(request)).toMatchObject([{ outcome: 'exists' }])
     await assertLedger(storage)
   },
@@ -701,10 +701,10 @@ it('a step that finds the unfinished plan of a dead node’s step completes that
   storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })
   const { id } = await addJob(storage, 'thousand', 'queue')
   const dying = dynamodbStorage({ client: dyingClient(3), tableName: 'large', prefix: 'meeting' })
-  const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+  const request = { now: slotAt(120), owner, items: [recoveryOf(id, 120)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
-  const answers = await storage.createOccurrences({ now: slotAt(201), owner, items: [slotItem(id, 201)] })
+  const answers = await storage.createOccurrences({ now: slotAt(121), owner, items: [slotItem(id, 121)] })
   expect(answers).toMatchObject([{ outcome: 'created', state: 'queued' }])
-  expect(await historyOf(id)).toHaveLength(201)
+  expect(await historyOf(id)).toHaveLength(121)
   await assertLedger(storage)
 })
