@@ -22,7 +22,7 @@ useTable(tableName, (made) => {
 
 // The conformance kit's soak test loses and doubles whole calls. This test also makes single DynamoDB requests of a
 // storage call fail.
-const effort = { scale: byEffort(20, 10) / 100, seeds: [3] }
+const effort = { scale: byEffort(20, 6) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
 describe('nodes on DynamoDB break no invariant of the storage', () => {
