@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JobRecord, Page, Storage } from '@jobistemer/core/storage'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { useServers } from './servers.ts'
 
@@ -18,13 +18,13 @@ const { start, open } = useServers()
 const before = process.env.LOCPATH
 let locales: string
 
-beforeEach(() => {
+beforeAll(() => {
   locales = mkdtempSync(join(tmpdir(), 'jobistemer-locales-'))
   if (canMakeLocale) execFileSync(localedef, ['-i', 'en_US', '-f', 'UTF-8', join(locales, 'en_US.UTF-8')])
   process.env.LOCPATH = locales
 })
 
-afterEach(() => {
+afterAll(() => {
   if (before === undefined) delete process.env.LOCPATH
   else process.env.LOCPATH = before
   rmSync(locales, { recursive: true, force: true })

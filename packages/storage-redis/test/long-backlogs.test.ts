@@ -1,8 +1,8 @@
 import { type JobId, jobId } from '@jobistemer/core'
-import type { ClaimRequest, CreateItem, JobContent, JobRecord, Storage } from '@jobistemer/core/storage'
+import type { ClaimRequest, CreateItem, JobContent, JobRecord, OverlapPolicy, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { type RedisServer, startRedis } from '@jobistemer/test-servers'
-import { addJob, contentOf, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
+import { addJob, contentOf, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { shardOf } from '../src/ids.ts'
@@ -70,6 +70,15 @@ async function wait(storage: Storage, job: JobId, count: number, { from = 0, due
   }
 }
 
+/** Adds jobs in one call. Returns their ids. */
+async function addJobs(storage: Storage, names: readonly string[], policy: OverlapPolicy): Promise<readonly JobId[]> {
+  const ids = names.map((name) => jobId(name))
+  const changes = names.map((name) => ({ kind: 'create', id: jobId(name), content: contentOf(name, policy) }) as const)
+  const answers = await storage.saveJobs({ now: start, changes })
+  expect(answers.every(({ outcome }) => outcome === 'saved')).toBe(true)
+  return ids
+}
+
 async function claim(storage: Storage, request: Partial<ClaimRequest> = {}) {
   const whole = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false, ...request }
   const answer = await storage.claim(whole)
@@ -94,7 +103,7 @@ const numbers = (from: number, count: number) => Array.from({ length: count }, (
 it('a job without pending occurrences is removed from the list of jobs whose pending occurrences have a separate set', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
-    for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
+    for (const id of await addJobs(storage, names, 'allow')) await wait(storage, id, 16)
     await claim(storage, { exceptHandlerKeys: names })
     const apart = `{${prefix}:0}:apart`
     expect(await client.scard(apart)).toBe(100)
@@ -195,10 +204,10 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)
-      for (const [index, name] of names.entries()) {
-        const { id } = await addJob(storage, name, 'allow')
-        await wait(storage, id, 10, { from: index * 10 })
-      }
+      const items = (await addJobs(storage, names, 'allow')).flatMap((id, index) =>
+        numbers(index * 10, 10).map((key) => ({ ...triggerItem(id, key, slotAt(1) + key), dueAt: slotAt(2) })),
+      )
+      await storage.createOccurrences({ now: slotAt(2), owner, items })
       await wait(storage, own, 3, { from: 1300 })
       await wait(storage, own, 3, { from: 5000 })
       const { scripts } = await cost(async () => {
@@ -292,11 +301,9 @@ it('a claim over several Redis shards answers `more: true` while further claims 
 it('a Redis claim with the option `sweep` checks 700 jobs in several scripts', async () => {
   await withStorage(1, async ({ storage, cost }) => {
     const names = Array.from({ length: 700 }, (_, index) => `job-${index}`)
-    for (const name of names) {
-      const { id } = await addJob(storage, name, 'queue')
-      const items = [slotItem(id, 1), triggerItem(id, 1, slotAt(1) + 1)]
-      await storage.createOccurrences({ now: slotAt(1) + 1, owner, items })
-    }
+    const ids = await addJobs(storage, names, 'queue')
+    const items = ids.flatMap((id) => [slotItem(id, 1), triggerItem(id, 1, slotAt(1) + 1)])
+    await storage.createOccurrences({ now: slotAt(1) + 1, owner, items })
     const { scripts } = await cost(() => claim(storage, { sweep: true }))
     expect(scripts).toBeGreaterThanOrEqual(3)
     expect((await cost(() => claim(storage))).scripts).toBe(1)
