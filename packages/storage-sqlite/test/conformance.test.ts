@@ -11,7 +11,7 @@ storageConformance({
   describe,
   it,
   name: 'sqlite',
-  ...kitEffort(0.25, 0.1),
+  ...kitEffort(0.25, 0.05),
   capabilities: {
     multiProcess: true,
     durability: 'power',

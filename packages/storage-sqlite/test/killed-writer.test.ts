@@ -7,7 +7,7 @@ import { makeScratch, type Scratch } from './scratch.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 
 /** Number of kills. Each kill needs a new process, which takes most of the test's time. */
-const rounds = isThorough ? 20 : 6
+const rounds = isThorough ? 20 : 4
 const jobCount = 5
 
 let scratch: Scratch

@@ -6,12 +6,12 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// The number of occurrences of the job `dense`. The storage groups the rows of the history in blocks. This number of
-// occurrences needs more than one block. The occurrences do not end in the order of their scheduled times. Some rows of the
+// The number of occurrences of the job `dense`. The storage groups the rows of the history in blocks of 16,384 rows. The
+// occurrences of all jobs together need more than one block. The occurrences do not end in the order of their scheduled times. Some rows of the
 // history are not indexed yet.
-const denseCount = 20_000
+const denseCount = 16_000
 const sparseEvery = 100
-const triggerCount = 4_000
+const triggerCount = 3_200
 
 let scratch: Scratch
 let storage: Storage
@@ -24,7 +24,7 @@ const expected: Record<keyof typeof jobs, OccurrenceAddress[]> = { dense: [], sp
  * the same scheduled time.
  */
 function scatteredAt(index: number): number {
-  return start + ((index * 7919) % 1000) * 20 * minute
+  return start + ((index * 7919) % 1000) * 16 * minute
 }
 
 function triggerItem(index: number): CreateRequested {
@@ -162,7 +162,7 @@ describe('an SQLite history of several indexed blocks and a tail of rows that ar
   })
 
   it('answers `exists` for every slot and request that it contains', async () => {
-    const slots = [1, 5_000, 16_384, 19_000, denseCount].map((index) => slotItem(jobs.dense.id, index))
+    const slots = [1, 5_000, 13_000, 15_500, denseCount].map((index) => slotItem(jobs.dense.id, index))
     const triggers = [0, 1, 2_000, triggerCount - 1].map(triggerItem)
     const answers = await storage.createOccurrences({ now: slotAt(denseCount), owner, items: [...slots, ...triggers] })
     expect(answers.map(({ outcome }) => outcome)).toEqual(Array(9).fill('exists'))
