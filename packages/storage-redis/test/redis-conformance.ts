@@ -35,7 +35,7 @@ export function redisConformance(
     describe,
     it: isFurther ? furtherKind(it) : it,
     name,
-    ...(isFurther ? kitEffort(0.05) : kitEffort(0.2, 0.05)),
+    ...(isFurther ? kitEffort(0.05) : kitEffort(0.2, 0.1)),
     capabilities: {
       multiProcess: true,
       durability: 'process',

@@ -1,6 +1,6 @@
 import { completeLate, playCompletions } from '@jobistemer/test-kit'
 import { afterEach, expect, it } from 'vitest'
-import { isThorough, seedsByEffort } from '../../workspace/test-effort.ts'
+import { seedsByEffort } from '../../workspace/test-effort.ts'
 import { HostileSqlite } from './hostile-sqlite.ts'
 import { makeScratch } from './scratch.ts'
 
@@ -18,8 +18,6 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 }
 
 const seeds = seedsByEffort(1)
-/** The number of occurrences per seed: enough that each fault of {@link HostileSqlite} occurs. */
-const occurrences = isThorough ? 250 : 100
 
 it('whatever fails between the statements of a transaction, the storage stores a handler’s row and the end of its task, or neither', {
   timeout: 240_000 * seeds.length,
@@ -28,7 +26,7 @@ it('whatever fails between the statements of a transaction, the storage stores a
     const database = makeDatabase()
     const { violations, tries, committed, refused, late, faults } = await playCompletions({
       database,
-      occurrences,
+      occurrences: 250,
       seed,
     })
     expect(violations).toEqual([])
