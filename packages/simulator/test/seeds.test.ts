@@ -11,6 +11,10 @@ it.each(groupsOf({ from: 1, to: byEffort(25) }))(
   },
 )
 
+it('all rules hold in a simulation in which a user cancels a slot that has passed since this user listed the next slots', async () => {
+  await assertSeedsHold({ from: 1041, to: 1041 }, new Set())
+})
+
 it('the simulations of all seeds cover every fault, every operation and every state of an occurrence', () => {
   expect([...seen]).toEqual(
     expect.arrayContaining([

@@ -17,6 +17,14 @@ const expectedCodes = [
   'HANDLER_NOT_FOUND',
 ]
 
+/** Operations and their fields that may be rejected with `INVALID_ARGUMENT`. */
+const expectedFields = [
+  // A node whose clock reads an earlier time rejects a backfill up to the present time.
+  'backfill to',
+  // The slot has passed, or the schedule has changed, since the user listed the next slots.
+  'cancelSlot at',
+]
+
 /** Error codes after which the operation may have taken effect. */
 const unknownCodes = ['STORAGE_TIMEOUT', 'ABORTED']
 
@@ -34,10 +42,8 @@ export function tellRefusal(
   const isUnknown = error instanceof StorageFault || hasCode(error, unknownCodes)
   const isTooLate =
     JobistemerError.isInstance(error, 'STORAGE_TIMEOUT') && clock.monotonic() - life.disturbedAt > longestTroubleMs
-  // A node whose clock reads an earlier time rejects a backfill up to the present time.
-  const isAhead =
-    operation === 'backfill' && JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field === 'to'
-  if (!isTooLate && (isUnknown || isAhead || hasCode(error, expectedCodes))) {
+  const invalid = JobistemerError.isInstance(error, 'INVALID_ARGUMENT') ? `${operation} ${error.field}` : ''
+  if (!isTooLate && (isUnknown || expectedFields.includes(invalid) || hasCode(error, expectedCodes))) {
     const outcome = isUnknown ? 'unknown' : 'fail'
     history.add(life.name, { kind: 'operation', operation, detail: `${detail}: ${message}` }, outcome)
     return
