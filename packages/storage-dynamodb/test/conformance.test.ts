@@ -2,11 +2,11 @@ import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { damage } from './damage.ts'
-import { localClient } from './local-client.ts'
+import { plainClient } from './plain-client.ts'
 import { isThorough, kitEffort } from '../../workspace/test-effort.ts'
 
 const tableName = 'conformance'
-const client = localClient(inject('dynamodb'))
+const client = plainClient(inject('dynamodb'))
 let worlds = 0
 
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
-  ScanCommand,
-  type ScanCommandOutput,
+  QueryCommand,
+  type QueryCommandOutput,
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
@@ -42,6 +42,7 @@ import { isThorough } from '../../workspace/test-effort.ts'
 
 let client: DynamoDBClient
 let storage: Storage
+let prefix: string
 let tests = 0
 
 useTable('large', (made) => {
@@ -49,11 +50,13 @@ useTable('large', (made) => {
 })
 
 beforeEach(() => {
-  storage = open()
+  open(`test-${tests++}`)
 })
 
-function open(): Storage {
-  return dynamodbStorage({ client, tableName: 'large', prefix: `test-${tests++}` })
+/** Opens the storage of a test. */
+function open(name: string, sender: Pick<DynamoDBClient, 'send'> = client): void {
+  prefix = name
+  storage = dynamodbStorage({ client: sender, tableName: 'large', prefix })
 }
 
 /**
@@ -101,7 +104,7 @@ it('task runs that exceed one DynamoDB item are read back unchanged, and are rem
  * Prunes all occurrences that ended before slot 2, and expects one removal. Returns how many items of the occurrence `id` the
  * table still contains.
  */
-async function leftAfterPrune(id: string): Promise<number> {
+async function leftAfterPrune(id: `occ_${string}`): Promise<number> {
   const { removed } = await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(2), keep: 0, limit: 9 })
   expect(removed).toBe(1)
   return await itemsOf(id)
@@ -132,7 +135,7 @@ it.each([1, 2, 3])(
   'all further DynamoDB items of a large record are removed with the record although %i answers of DynamoDB were lost',
   async (losses) => {
     const losing = losingClient(client, UpdateItemCommand)
-    storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
+    open(`losing-${losses}`, losing)
     const { id } = await addJob(storage, `losing-${losses}`)
     const item = slotItem(id, 1)
     await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -170,7 +173,7 @@ it('unused DynamoDB items that an owner wrote just before its death are removed 
   const dying = dynamodbStorage({
     client: { send: send as DynamoDBClient['send'] },
     tableName: 'large',
-    prefix: `test-${tests - 1}`,
+    prefix,
   })
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
   const progress = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 1, change: { kind: 'progress' } as const }
@@ -209,7 +212,7 @@ it('a node that dies during a reap leaves no unused DynamoDB items of a large re
   const dying = dynamodbStorage({
     client: { send: send as DynamoDBClient['send'] },
     tableName: 'large',
-    prefix: `test-${tests - 1}`,
+    prefix,
   })
   const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
   const reap = { ...address, token: 1, sequence: 0, action: 'fail', reason: 'dead' } as const
@@ -234,7 +237,7 @@ it('a step does not write the further DynamoDB items of a large record again if 
   storage = dynamodbStorage({
     client: { send: send as DynamoDBClient['send'] },
     tableName: 'large',
-    prefix: `test-${tests - 1}`,
+    prefix,
   })
   const { claimed } = await storage.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
   expect(claimed).toMatchObject([{ state: 'running', details: item.details }])
@@ -246,7 +249,6 @@ it('a step does not write the further DynamoDB items of a large record again if 
 
 it('a prune of an old run removes no DynamoDB item of a concurrent new run with the same key', async () => {
   const { id } = await addJob(storage, 'large')
-  const prefix = `test-${tests - 1}`
   const data = randomBytes(200_000).toString('base64')
   const trigger = (at: number) => {
     const item = triggerItem(id, 1, at)
@@ -275,16 +277,18 @@ it('a prune of an old run removes no DynamoDB item of a concurrent new run with 
   expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(3), details: { data } })
 })
 
-/** Returns how many items of the occurrence `id` the table contains. The server filters the items, because they are large. */
-async function itemsOf(id: string): Promise<number> {
+/** Returns how many items the partition of the occurrence `id` contains: its address and the parts of its large values. */
+async function itemsOf(id: `occ_${string}`): Promise<number> {
+  const { pk } = new Keys(prefix).parts(id, '')
   let count = 0
   let start: Item | undefined
   do {
-    const page: ScanCommandOutput = await client.send(
-      new ScanCommand({
+    const page: QueryCommandOutput = await client.send(
+      new QueryCommand({
         TableName: 'large',
-        FilterExpression: 'contains(pk, :id)',
-        ExpressionAttributeValues: { ':id': { S: id.slice(4) } },
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': { S: pk } },
+        ConsistentRead: true,
         Select: 'COUNT',
         ExclusiveStartKey: start,
       }),
@@ -359,7 +363,7 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
 }
 
 describe('the list of active occurrences in the head of a job', () => {
-  const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
+  const headKey = (id: JobId) => ({ pk: { S: `${prefix}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
   /**
    * Writes a list of `count` equal occurrences into the job's head, and sets `lookAt` to `count`. So the next step checks
@@ -572,7 +576,7 @@ describe('the task runs of an occurrence whose end wakes 100 other occurrences',
   it('are stored as the owner sent them with the end', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
     const last = finishItem(id, 1)
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect(late.plans).toBe(1)
@@ -594,7 +598,7 @@ describe('the task runs of an occurrence whose end wakes 100 other occurrences',
       }
       expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
     })
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect(late.plans).toBe(1)
     expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 2, runs: last.runs })
@@ -609,7 +613,7 @@ describe('the task runs of an occurrence whose end wakes 100 other occurrences',
     const late = latePlans(async () => {
       expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
     })
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
+    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
     const address = { id: occurrence, jobId, scheduledAt }
     const reap = { ...address, token: 1, sequence: 0, runs, action: 'fail', reason: 'dead' } as const
     expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
