@@ -1,3 +1,4 @@
+import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb'
 import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
@@ -8,6 +9,21 @@ import { isThorough, kitEffort } from '../../workspace/test-effort.ts'
 const tableName = 'conformance'
 const client = plainClient(inject('dynamodb'))
 let worlds = 0
+
+// The kit opens about a thousand connections to this table. Each connection checks the table's indexes with two queries, which
+// table.test.ts tests. Only the first connection's queries reach the table.
+const indexChecks = new Map<string, Promise<unknown>>()
+const send = client.send.bind(client) as (command: object, options?: object) => Promise<unknown>
+
+function checkOnce(command: object, options?: object): Promise<unknown> {
+  const { IndexName: index, ExpressionAttributeValues: values } = command instanceof QueryCommand ? command.input : {}
+  if (isThorough || index === undefined || values?.[':none'] === undefined) return send(command, options)
+  const answer = indexChecks.get(index) ?? send(command, options)
+  indexChecks.set(index, answer)
+  return answer
+}
+
+const checkedClient = { send: checkOnce as DynamoDBClient['send'] }
 
 beforeAll(async () => {
   await createTable({ client, tableName })
@@ -33,7 +49,7 @@ storageConformance({
     const prefix = `world-${++worlds}`
     const { endpoint } = inject('dynamodb')
     return {
-      connect: async () => dynamodbStorage({ client, tableName, prefix }),
+      connect: async () => dynamodbStorage({ client: checkedClient, tableName, prefix }),
       dispose: async () => {},
       damage: (damaged) => damage(client, { tableName, prefix }, damaged),
       processes: {

@@ -2,21 +2,23 @@ import { type DynamoDBClient, TransactWriteItemsCommand } from '@aws-sdk/client-
 import { addJob, owner, slotAt, triggerItem } from '@jobistemer/test-kit'
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { dynamodbStorage as DynamodbStorage } from '../src/index.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { useTable } from './use-table.ts'
 
 const paused = { count: 0 }
 
 let dynamodbStorage: typeof DynamodbStorage
 
-// These tests only count the pauses between tries, so a counter replaces the pauses. The mocked module applies to this file
-// only.
+// These tests only count the pauses between tries, so a counter replaces the pauses. Transactions are limited to 30 writes
+// instead of 100, so that a step with fewer records needs a plan. The mocked module applies to this file only.
 beforeAll(async () => {
   vi.resetModules()
-  vi.doMock(import('../src/requests.ts'), async (original) => ({
-    ...(await original()),
+  vi.doMock('../src/requests.ts', async (original) => ({
+    ...(await original<object>()),
     pause: async () => {
       paused.count++
     },
+    transactionLimit: isThorough ? 100 : 30,
   }))
   dynamodbStorage = (await import('../src/index.ts')).dynamodbStorage
 })
@@ -68,7 +70,7 @@ async function deleteWithBacklog(name: string, times: number) {
     dynamodbStorage({ client: one as DynamoDBClient, tableName: 'contended-plan', prefix: name }),
   ) as [ReturnType<typeof dynamodbStorage>, ReturnType<typeof dynamodbStorage>]
   const { id } = await addJob(plain, name, 'queue')
-  const items = Array.from({ length: 100 }, (_, index) => triggerItem(id, index))
+  const items = Array.from({ length: isThorough ? 100 : 30 }, (_, index) => triggerItem(id, index))
   await plain.createOccurrences({ now: slotAt(1), owner, items })
   const remove = (storage: typeof plain) =>
     storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'delete', id, expectedVersion: null }] })

@@ -6,36 +6,18 @@ import {
   PutItemCommand,
   QueryCommand,
   type QueryCommandOutput,
-  TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { type JobId, occurrenceId } from '@jobistemer/core'
-import type {
-  CreateRecovery,
-  OccurrenceAddress,
-  OccurrenceRecord,
-  RecoveryEntry,
-  Storage,
-  TaskRunRecord,
-} from '@jobistemer/core/storage'
+import type { JobId } from '@jobistemer/core'
+import type { OccurrenceAddress, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { assertLedger } from '@jobistemer/storage-conformance'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { dynamodbStorage } from '../src/index.ts'
 import type { Item } from '../src/attributes.ts'
 import { printLiveList, readHead } from '../src/job-item.ts'
 import { type Key, keyItem, Keys } from '../src/keys.ts'
-import {
-  addJob,
-  contentOf,
-  finishItem,
-  minute,
-  owner,
-  slotAt,
-  slotItem,
-  start,
-  succeeded,
-  triggerItem,
-} from '@jobistemer/test-kit'
+import { addJob, finishItem, owner, slotAt, slotItem, start, triggerItem } from '@jobistemer/test-kit'
+import { historyOf, largeRuns, recoveryOf } from './large-content.ts'
 import { losingClient } from './losing-client.ts'
 import { useTable } from './use-table.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
@@ -57,19 +39,6 @@ beforeEach(() => {
 function open(name: string, sender: Pick<DynamoDBClient, 'send'> = client): void {
   prefix = name
   storage = dynamodbStorage({ client: sender, tableName: 'large', prefix })
-}
-
-/**
- * Returns `tasks` task runs. Each has a result of the maximum size that the engine permits. Compression makes the result
- * only a little smaller.
- */
-function largeRuns(tasks: number): readonly TaskRunRecord[] {
-  return Array.from({ length: tasks }, (_, index) => ({
-    task: `task-${index}`,
-    state: 'completed',
-    attempts: [{ number: 1, state: 'succeeded', startedAt: start, endedAt: start + 1 }],
-    result: randomBytes(98_000).toString('base64'),
-  }))
 }
 
 async function recordOf(id: `occ_${string}`) {
@@ -337,31 +306,6 @@ it('99 waiting triggers with large data are canceled in one step', async () => {
   expect(new Set(found.map(({ details }) => details.data))).toEqual(new Set(items.map(({ details }) => details.data)))
 })
 
-function recoveryOf(job: JobId, count: number): CreateRecovery {
-  const entries = Array.from({ length: count }, (_, index): RecoveryEntry => {
-    const scheduledAt = slotAt(index + 1)
-    return {
-      kind: 'run',
-      id: occurrenceId(job, scheduledAt),
-      scheduledAt,
-      executionTimeoutMs: 10 * minute,
-      details: {},
-    }
-  })
-  const last = slotAt(count)
-  return {
-    kind: 'recovery',
-    id: occurrenceId(job, last),
-    jobId: job,
-    scheduledAt: last,
-    jobVersion: 1,
-    expectedWatermark: start,
-    watermark: last,
-    nextAt: last + minute,
-    entries,
-  }
-}
-
 describe('the list of active occurrences in the head of a job', () => {
   const headKey = (id: JobId) => ({ pk: { S: `${prefix}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
@@ -460,24 +404,6 @@ describe('the list of active occurrences in the head of a job', () => {
   })
 })
 
-async function historyOf(job: JobId) {
-  const items = []
-  let cursor: string | null = null
-  do {
-    const page: Awaited<ReturnType<Storage['listOccurrences']>> = await storage.listOccurrences({
-      kind: 'job',
-      jobId: job,
-      order: 'ascending',
-      limit: 500,
-      cursor,
-      runs: false,
-    })
-    items.push(...page.items)
-    cursor = page.cursor
-  } while (cursor !== null)
-  return items
-}
-
 const slots = isThorough ? 1000 : 120
 
 it(`a recovery of ${slots} slots is one step, and its runs wait for each other`, async () => {
@@ -486,7 +412,7 @@ it(`a recovery of ${slots} slots is one step, and its runs wait for each other`,
   expect(await storage.createOccurrences({ now: slotAt(slots), owner, items: [item] })).toMatchObject([
     { outcome: 'created', state: 'queued' },
   ])
-  const states = (await historyOf(id)).map(({ state }) => state)
+  const states = (await historyOf(storage, id)).map(({ state }) => state)
   expect(states).toEqual(['pending', ...Array.from({ length: slots - 1 }, () => 'queued')])
   expect((await storage.get({ jobs: [id] })).jobs[0]).toMatchObject({
     watermark: slotAt(slots),
@@ -494,221 +420,5 @@ it(`a recovery of ${slots} slots is one step, and its runs wait for each other`,
   })
   const found = await storage.get({ occurrences: item.entries.map((entry) => entry.id) })
   expect(found.occurrences.every((record) => record !== null)).toBe(true)
-  await assertLedger(storage)
-})
-
-it('if an update lets 120 queued occurrences overlap, all of these occurrences are woken', async () => {
-  const { id } = await addJob(storage, 'hundreds', 'queue')
-  await storage.createOccurrences({ now: slotAt(120), owner, items: [recoveryOf(id, 120)] })
-  const change = {
-    kind: 'replace',
-    id,
-    content: { ...contentOf('hundreds', 'allow'), fingerprint: 'print-2', nextAt: slotAt(121) },
-    expectedVersion: 1,
-    expectedWatermark: slotAt(120),
-    waiting: 'keep',
-  } as const
-  expect(await storage.saveJobs({ now: slotAt(121), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
-  expect(new Set((await historyOf(id)).map(({ state }) => state))).toEqual(new Set(['pending']))
-  const { claimed, more } = await storage.claim({
-    now: slotAt(121),
-    owner,
-    limit: 100,
-    exceptHandlerKeys: [],
-    sweep: false,
-  })
-  expect([claimed.length, more]).toEqual([100, true])
-})
-
-/**
- * Adds a job whose slot 1 runs, with 12 slots and 100 triggers queued behind this slot. Then an update to the overlap
- * policy `allow` cancels at most ten of the queued slots. The next step cancels the other slots and wakes all triggers, in
- * several transactions.
- */
-async function addCutOff(name: string): Promise<JobId> {
-  const { id } = await addJob(storage, name, 'queue')
-  for (let slot = 1; slot <= 13; slot++) {
-    await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
-  }
-  for (const first of [0, 50]) {
-    const items = Array.from({ length: 50 }, (_, key) => triggerItem(id, first + key, slotAt(2)))
-    await storage.createOccurrences({ now: slotAt(13), owner, items })
-  }
-  const change = {
-    kind: 'replace',
-    id,
-    content: { ...contentOf(name, 'allow'), fingerprint: 'print-2', nextAt: slotAt(14) },
-    expectedVersion: 1,
-    expectedWatermark: slotAt(13),
-    waiting: 'cancel',
-  } as const
-  expect(await storage.saveJobs({ now: slotAt(14), changes: [change], cancelLimit: 10 })).toMatchObject([
-    { outcome: 'saved', more: true },
-  ])
-  return id
-}
-
-/**
- * Returns a client that runs `first` before each transaction that stores the plan of a large step. `plans` counts these
- * transactions.
- */
-function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> & { readonly plans: number } {
-  let plans = 0
-  const send = async (command: object, options: object): Promise<unknown> => {
-    const isPlan =
-      command instanceof TransactWriteItemsCommand &&
-      command.input.TransactItems?.some(({ Put: put }) => put?.Item?.sk?.S?.startsWith('plan/'))
-    if (isPlan) {
-      plans++
-      await first()
-    }
-    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-  }
-  return {
-    send: send as DynamoDBClient['send'],
-    get plans() {
-      return plans
-    },
-  }
-}
-
-describe('the task runs of an occurrence whose end wakes 100 other occurrences', () => {
-  it('are stored as the owner sent them with the end', async () => {
-    const id = await addCutOff('finish')
-    const late = latePlans(async () => {})
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
-    const last = finishItem(id, 1)
-    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
-    expect(late.plans).toBe(1)
-    expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 1, runs: last.runs })
-    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 100, queued: 0, running: 0 }])
-    await assertLedger(storage)
-  })
-
-  it('are stored as the owner sent them with the end, although an earlier settle arrives while this end is stored', async () => {
-    const plain = storage
-    const id = await addCutOff('overtaken')
-    const last = { ...finishItem(id, 1), sequence: 2 }
-    const late = latePlans(async () => {
-      const progress = {
-        ...last,
-        sequence: 1,
-        runs: succeeded(start, start + 1),
-        change: { kind: 'progress' } as const,
-      }
-      expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
-    })
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
-    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
-    expect(late.plans).toBe(1)
-    expect(await recordOf(last.id)).toMatchObject({ state: 'completed', sequence: 2, runs: last.runs })
-    await assertLedger(plain)
-  })
-
-  it('are stored as the owner sent them in its last settle, if this settle arrives while a reap ends the occurrence', async () => {
-    const plain = storage
-    const id = await addCutOff('alive')
-    const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
-    const progress = { ...finishItem(id, 1), runs: succeeded(start, start + 1), change: { kind: 'progress' } as const }
-    const late = latePlans(async () => {
-      expect(await plain.settle({ now: slotAt(14), items: [progress] })).toMatchObject([{ outcome: 'ok' }])
-    })
-    storage = dynamodbStorage({ client: late, tableName: 'large', prefix })
-    const address = { id: occurrence, jobId, scheduledAt }
-    const reap = { ...address, token: 1, sequence: 0, runs, action: 'fail', reason: 'dead' } as const
-    expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
-    expect(late.plans).toBe(1)
-    expect(await recordOf(occurrence)).toMatchObject({ state: 'failed_stale', sequence: 1, runs: progress.runs })
-    await assertLedger(plain)
-  })
-
-  it('are stored as the owner sent them with the end, even if they are too large for one DynamoDB item', async () => {
-    const id = await addCutOff('large-finish')
-    const last = { ...finishItem(id, 1), runs: largeRuns(4) }
-    expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
-    expect((await recordOf(last.id))?.runs).toEqual(last.runs)
-  })
-
-  it('are stored as the reaper sent them, if a reap ends the occurrence', async () => {
-    const id = await addCutOff('reap')
-    const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
-    const reap = {
-      id: occurrence,
-      jobId,
-      scheduledAt,
-      token: 1,
-      sequence: 0,
-      runs,
-      action: 'fail',
-      reason: 'dead',
-    } as const
-    expect(await storage.reap({ now: slotAt(14), items: [reap] })).toMatchObject([{ outcome: 'reaped' }])
-    expect(await recordOf(occurrence)).toMatchObject({ state: 'failed_stale', runs })
-    expect((await storage.get({ counts: [id] })).counts).toEqual([{ pending: 100, queued: 0, running: 0 }])
-    await assertLedger(storage)
-  })
-})
-
-it('the newest occurrence under queue_one replaces 119 other occurrences, and starts after the running occurrence', async () => {
-  const { id } = await addJob(storage, 'newest', 'queue')
-  await storage.createOccurrences({ now: slotAt(120), owner, items: [recoveryOf(id, 120)] })
-  await storage.claim({ now: slotAt(120), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
-  const content = { ...contentOf('newest', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
-  await storage.saveJobs({
-    now: slotAt(120),
-    changes: [{ kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120), waiting: 'keep' }],
-  })
-  const newest = { ...slotItem(id, 121), jobVersion: 2 }
-  const [answer] = await storage.createOccurrences({ now: slotAt(121), owner, items: [newest] })
-  expect(answer).toMatchObject({ outcome: 'created', state: 'queued' })
-  expect(answer?.outcome === 'created' && answer.displaced.length).toBe(119)
-  expect(await storage.settle({ now: slotAt(122), items: [finishItem(id, 1)] })).toMatchObject([
-    { outcome: 'ok', woken: { id: newest.id } },
-  ])
-  await assertLedger(storage)
-})
-
-/** Returns a client that fails from its transaction number `count` on, as if its process had died. */
-function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
-  let transactions = 0
-  const send = async (command: object, options: object): Promise<unknown> => {
-    if (command instanceof TransactWriteItemsCommand) transactions++
-    if (transactions >= count) throw new Error('the process is dead')
-    return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-  }
-  return { send: send as DynamoDBClient['send'] }
-}
-
-// The creation of a recovery of 120 slots takes six transactions: one for the head and the plan (the list of its remaining
-// writes), and four for the records. The last transaction removes the plan.
-it.each(isThorough ? [2, 4, 6] : [4])(
-  'a large step whose node dies at transaction %i is completed by other nodes',
-  async (count) => {
-    const prefix = `dying-${count}`
-    storage = dynamodbStorage({ client, tableName: 'large', prefix })
-    const { id } = await addJob(storage, 'thousand', 'queue')
-    const dying = dynamodbStorage({ client: dyingClient(count), tableName: 'large', prefix })
-    const request = { now: slotAt(120), owner, items: [recoveryOf(id, 120)] }
-    await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
-    expect((await historyOf(id)).length).toBe(Math.min(120, (count - 2) * 33))
-    // A claim with `sweep` completes the unfinished step, although no call names the job.
-    const { claimed } = await storage.claim({ now: slotAt(120), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
-    expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
-    const states = (await historyOf(id)).map(({ state }) => state)
-    expect(states).toEqual(['running', ...Array.from({ length: 119 }, () => 'queued')])
-    expect(await storage.createOccurrences(request)).toMatchObject([{ outcome: 'exists' }])
-    await assertLedger(storage)
-  },
-)
-
-it('a step that finds the unfinished plan of a dead node’s step completes that plan first', async () => {
-  storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })
-  const { id } = await addJob(storage, 'thousand', 'queue')
-  const dying = dynamodbStorage({ client: dyingClient(3), tableName: 'large', prefix: 'meeting' })
-  const request = { now: slotAt(120), owner, items: [recoveryOf(id, 120)] }
-  await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
-  const answers = await storage.createOccurrences({ now: slotAt(121), owner, items: [slotItem(id, 121)] })
-  expect(answers).toMatchObject([{ outcome: 'created', state: 'queued' }])
-  expect(await historyOf(id)).toHaveLength(121)
   await assertLedger(storage)
 })
