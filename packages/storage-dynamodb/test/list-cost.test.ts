@@ -15,7 +15,7 @@ import {
 } from '@jobistemer/test-kit'
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { localClient } from './local-client.ts'
+import { plainClient } from './plain-client.ts'
 import { type Meter, meteredClient } from './metered-client.ts'
 
 const tableName = 'list-cost'
@@ -28,7 +28,7 @@ let tests = 0
 
 beforeAll(async () => {
   meter = meteredClient(inject('dynamodb'))
-  client = localClient(inject('dynamodb'))
+  client = plainClient(inject('dynamodb'))
   await createTable({ client, tableName })
 })
 
@@ -152,19 +152,19 @@ it('a page of queued occurrences reads no more records than it returns', async (
   const id = jobId('letters')
   const content = contentOf('letters', 'queue')
   await storage.saveJobs({ now: start, changes: [{ kind: 'create', id, content }] })
-  for (let part = 0; part < 3; part++) {
+  for (let part = 0; part < 2; part++) {
     const items = Array.from({ length: 100 }, (_, index) => triggerItem(id, part * 100 + index))
     await storage.createOccurrences({ now: slotAt(1), owner, items })
   }
   const usage = await meter.measure(async () => {
     const page = await measured.listOccurrences(ofJob(id, 10, ['queued']))
     expect(page.items).toHaveLength(10)
-    const next = await measured.listOccurrences({ ...ofJob(id, 300, ['queued']), cursor: page.cursor })
-    expect(next.items).toHaveLength(289)
+    const next = await measured.listOccurrences({ ...ofJob(id, 200, ['queued']), cursor: page.cursor })
+    expect(next.items).toHaveLength(189)
     expect(next.cursor).toBeNull()
-    expect(new Set([...page.items, ...next.items].map((item) => item.id)).size).toBe(299)
+    expect(new Set([...page.items, ...next.items].map((item) => item.id)).size).toBe(199)
   })
-  expect(usage.reads).toBeGreaterThan(299)
+  expect(usage.reads).toBeGreaterThan(199)
   const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
   // The request reads the head, and one record more than the page holds.
   expect(first.reads).toBeLessThan(15)

@@ -50,8 +50,8 @@ async function markers(): Promise<readonly string[]> {
 describe('a claim on DynamoDB', () => {
   it('takes a few urgent occurrences before hundreds that are due earlier', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
-    const low = Array.from({ length: 150 }, (_, key) => trigger(id, key, slotAt(1) + key, -1))
-    const plain = Array.from({ length: 150 }, (_, key) => trigger(id, 200 + key, slotAt(1) + key))
+    const low = Array.from({ length: 110 }, (_, key) => trigger(id, key, slotAt(1) + key, -1))
+    const plain = Array.from({ length: 110 }, (_, key) => trigger(id, 200 + key, slotAt(1) + key))
     const urgent = [trigger(id, 400, slotAt(50), 3), trigger(id, 401, slotAt(49), 3)]
     await create([...low, ...plain, ...urgent], slotAt(60))
     const claimed = await claim(storage, 5)
