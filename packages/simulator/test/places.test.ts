@@ -1,8 +1,11 @@
 import { it } from 'vitest'
-import { byEffort } from '../../workspace/test-effort.ts'
-import { assertPlacesHold, groupsOf } from './support/seeds.ts'
+import { byEffort, isThorough } from '../../workspace/test-effort.ts'
+import { assertPlacesHold, groupsOf, oneByOne } from './support/seeds.ts'
 
-it.each(groupsOf({ from: 1, to: byEffort(15, 8) }))(
+/** On 2026-12-01, these seeds covered the same faults, operations and states as seeds 1 to 8, at half of their cost. */
+const cheapSeeds = [1, 2, 4, 5, 6]
+
+it.each(isThorough ? groupsOf({ from: 1, to: byEffort(15) }) : oneByOne(cheapSeeds))(
   'jobs respect maxConcurrency and no occurrence waits forever in the simulations with seeds $from to $to',
   assertPlacesHold,
 )
@@ -20,14 +23,14 @@ it('a slot keeps the order in its record when its job is realigned and a recover
 })
 
 it('a node that takes over jobs of other nodes launches every slot that those nodes have not launched', async () => {
-  for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
+  await assertPlacesHold({ from: 5627, to: 5627 })
 })
 
 it('other nodes take over runs of a node that crashes in the last heartbeat of its shutdown, and report no death', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 
-it('other nodes take over runs of a node that freezes after its last heartbeat, and report no death', async () => {
+it('other nodes take over the slots and the runs of a node that freezes after its last heartbeat, and report no death', async () => {
   await assertPlacesHold({ from: 4018, to: 4018 })
 })
 

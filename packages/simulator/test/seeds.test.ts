@@ -1,10 +1,13 @@
 import { expect, it } from 'vitest'
-import { byEffort } from '../../workspace/test-effort.ts'
-import { assertSeedsHold, groupsOf } from './support/seeds.ts'
+import { byEffort, isThorough } from '../../workspace/test-effort.ts'
+import { assertSeedsHold, groupsOf, oneByOne } from './support/seeds.ts'
 
 const seen = new Set<string>()
 
-it.each(groupsOf({ from: 1, to: byEffort(25) }))(
+/** On 2026-12-01, these seeds covered the same faults, operations and states as seeds 1 to 25, at a third of their cost. */
+const cheapSeeds = [5, 7, 9, 10, 11, 12, 13, 14, 18, 21, 22, 24, 25, 30]
+
+it.each(isThorough ? groupsOf({ from: 1, to: byEffort(25) }) : oneByOne(cheapSeeds))(
   'all rules hold in the simulations with seeds $from to $to',
   async (range) => {
     await assertSeedsHold(range, seen)

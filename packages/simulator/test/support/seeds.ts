@@ -19,6 +19,11 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
+/** Returns a range for each of these seeds. */
+export function oneByOne(seeds: readonly number[]): readonly SeedRange[] {
+  return seeds.map((seed) => ({ from: seed, to: seed }))
+}
+
 /** Asserts that no seed of the range has a violation. Adds to `seen` the faults, operations and states that occurred. */
 export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
   for await (const report of held(range, {})) note(report, seen)
