@@ -59,7 +59,7 @@ describe('a random cron expression in a random time zone', () => {
           expect(backwards.toReversed()).toEqual(expected)
         },
       ),
-      { numRuns: byEffort(30) },
+      { numRuns: byEffort(30, 15) },
     )
   })
 
@@ -81,7 +81,7 @@ describe('a random cron expression in a random time zone', () => {
         const last = expected.at(-1)
         if (last !== undefined) expect(schedule.previousMs(to * 1000)).toBe(last * 1000)
       }),
-      { numRuns: byEffort(20) },
+      { numRuns: byEffort(20, 10) },
     )
   })
 
@@ -102,7 +102,7 @@ describe('a random cron expression in a random time zone', () => {
           at = next
         }
       }),
-      { numRuns: byEffort(30) },
+      { numRuns: byEffort(30, 15) },
     )
   })
 })
