@@ -206,7 +206,7 @@ describe.each([{ hasCallers: false }, { hasCallers: true }])(
         expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
         made.stop()
       })
-      await fc.assert(property, { numRuns: byEffort(60), examples: [lastCallerGivesUp] })
+      await fc.assert(property, { numRuns: byEffort(60, 30), examples: [lastCallerGivesUp] })
     })
 
     it('sends no request after it was stopped, and aborts the waiting requests', async () => {
@@ -224,7 +224,7 @@ describe.each([{ hasCallers: false }, { hasCallers: true }])(
         const never = made.entries.filter((entry) => !answered.includes(entry) && entry.items === 0)
         expect(never.filter(({ outcome }) => outcome !== 'aborted')).toEqual([])
       })
-      await fc.assert(property, { numRuns: byEffort(60) })
+      await fc.assert(property, { numRuns: byEffort(60, 30) })
     })
   },
 )

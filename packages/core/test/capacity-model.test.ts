@@ -161,6 +161,6 @@ it('Capacity gives permits to the same holders as the simple model of this test,
         expect(capacity.roomForNext()).toBe(model.free > 0 && model.waiting.length === 0 && !model.isStopped)
       }
     }),
-    { numRuns: byEffort(300) },
+    { numRuns: byEffort(300, 120) },
   )
 })

@@ -79,18 +79,20 @@ describe('the transition table of a peer', () => {
 
   it('reports each death only once until the peer is alive again, and reports a revival only after a death', () => {
     let walked = 0
+    // One `expect` for each of 160,000 steps would take most of the test's time.
+    const wrong: unknown[] = []
     for (const walk of walks(5)) {
       let isDeclaredDead = false
       for (const { from, event, to } of walk) {
         if (from === 'unknown') isDeclaredDead = false
         const news = newsOf(from, event)
-        if (news === 'lost') expect(isDeclaredDead).toBe(false)
-        if (news === 'revived') expect(isDeclaredDead).toBe(true)
+        if (news === (isDeclaredDead ? 'lost' : 'revived')) wrong.push([news, walk])
         if (news !== null) isDeclaredDead = news === 'lost'
-        if (to !== 'unknown') expect(isDead(to)).toBe(isDeclaredDead)
+        if (to !== 'unknown' && isDead(to) !== isDeclaredDead) wrong.push([to, walk])
       }
       walked++
     }
+    expect(wrong.slice(0, 5)).toEqual([])
     expect(walked).toBe(events.length ** 5)
   })
 })

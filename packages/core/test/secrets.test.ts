@@ -70,7 +70,7 @@ const connection = fc.oneof(
     .map(([{ user, host }, { parts, text }]) => ({ parts, text: `postgres:${user}:${text}@${host}` })),
 )
 
-const options = { numRuns: byEffort(300) }
+const options = { numRuns: byEffort(300, 100) }
 
 describe('the password in a connection string', () => {
   afterEach(() => {
