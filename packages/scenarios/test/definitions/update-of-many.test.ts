@@ -3,7 +3,7 @@ import type { RecoveryEntry, SaveJobAnswer, SaveJobsRequest } from '@jobistemer/
 import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { type Call, InterceptedStorage } from '../support/intercepted-storage.ts'
-import { everyStorage } from '../support/places.ts'
+import { everywhere } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
 // An update cancels 250 runs in each call. After the first call, more runs are left than a sweep of a peer cancels (1,000).
@@ -78,7 +78,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 
-describe.each(everyStorage)('on the storage $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('an update cancels 1,300 queued runs of a job in 6 storage calls, and other work of the event loop runs between these calls', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
