@@ -1,13 +1,21 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createScheduler, defineJob, type OccurrenceId } from '@jobistemer/core'
-import { startPostgres } from '@jobistemer/test-servers'
-import { afterEach, expect, it } from 'vitest'
+import { type PostgresServer, startPostgres } from '@jobistemer/test-servers'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
 import { postgresStorage } from '../src/index.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
+let server: PostgresServer
 const cleanUps: (() => unknown)[] = []
+
+// Only the processes of the server end, and not its machine. So the server needs no flushes to keep acknowledged writes.
+beforeAll(async () => {
+  server = await startPostgres({ config: { fsync: 'off', full_page_writes: 'off' } })
+})
+
+afterAll(() => server?.stop())
 
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
@@ -17,8 +25,8 @@ afterEach(async () => {
 const intervals = { deadAfter: 8000, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
 /** Starts a node that can run the job of the killed node. */
-async function livingNode(url: string, nodeId: string) {
-  const storage = postgresStorage({ url, wakeUps: false })
+async function livingNode(schema: string, nodeId: string) {
+  const storage = postgresStorage({ url: server.url, schema, wakeUps: false })
   cleanUps.push(() => storage.close())
   const { logger, lines } = collectingLogger()
   const tasks = [{ name: 'work', run: () => nodeId }]
@@ -29,8 +37,9 @@ async function livingNode(url: string, nodeId: string) {
   return { scheduler, lines }
 }
 
-async function killedNode(url: string): Promise<OccurrenceId> {
-  const child = fork(new URL('./fixtures/doomed-node.mjs', import.meta.url), [JSON.stringify({ url, ...intervals })])
+async function killedNode(schema: string): Promise<OccurrenceId> {
+  const argument = JSON.stringify({ url: server.url, schema, ...intervals })
+  const child = fork(new URL('./fixtures/doomed-node.mjs', import.meta.url), [argument])
   cleanUps.push(() => child.kill('SIGKILL'))
   const [id] = await once(child, 'message')
   const exit = once(child, 'exit')
@@ -39,7 +48,7 @@ async function killedNode(url: string): Promise<OccurrenceId> {
   return id as OccurrenceId
 }
 
-async function crash(server: Awaited<ReturnType<typeof startPostgres>>): Promise<void> {
+async function crash(): Promise<void> {
   await server.kill()
   await server.restart()
 }
@@ -47,11 +56,10 @@ async function crash(server: Awaited<ReturnType<typeof startPostgres>>): Promise
 it('a node takes over the run of a killed node although the server crashed before any node declared the killed node dead', {
   timeout: 120_000,
 }, async () => {
-  const server = await startPostgres({})
-  cleanUps.push(() => server.stop())
-  const nodes = [await livingNode(server.url, 'one'), await livingNode(server.url, 'two')] as const
-  const id = await killedNode(server.url)
-  await crash(server)
+  const schema = 'crash_before_a_verdict'
+  const nodes = [await livingNode(schema, 'one'), await livingNode(schema, 'two')] as const
+  const id = await killedNode(schema)
+  await crash()
   const [{ scheduler }] = nodes
   const { state, tasks } = await scheduler.waitFor(id, { timeout: 90_000 })
   expect([state, tasks[0]?.attempts.map((attempt) => attempt.state)]).toEqual(['completed', ['lost', 'succeeded']])
@@ -65,10 +73,9 @@ it('a node takes over the run of a killed node although the server crashed befor
 it('a node that starts after a server crash takes over the run of a node that was killed before the crash', {
   timeout: 120_000,
 }, async () => {
-  const server = await startPostgres({})
-  cleanUps.push(() => server.stop())
-  const id = await killedNode(server.url)
-  await crash(server)
-  const { scheduler } = await livingNode(server.url, 'later')
+  const schema = 'crash_before_a_start'
+  const id = await killedNode(schema)
+  await crash()
+  const { scheduler } = await livingNode(schema, 'later')
   expect((await scheduler.waitFor(id, { timeout: 90_000 })).state).toBe('completed')
 })

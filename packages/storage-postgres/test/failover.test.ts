@@ -4,22 +4,20 @@ import { assertLedger } from '@jobistemer/storage-conformance'
 import { type PostgresServer, startPostgres, startTcpProxy } from '@jobistemer/test-servers'
 import { addJob } from '@jobistemer/test-kit'
 import pg from 'pg'
-import { afterEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { collectingLogger } from '../../scenarios/test/support/collecting-logger.ts'
 import { everySeconds, everyType } from '../../scenarios/test/support/every.ts'
 import { inspectPostgres, postgresStorage } from '../src/index.ts'
 
-const cleanUps: (() => unknown)[] = []
+type CleanUps = (() => unknown)[]
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
+const cleanUps: CleanUps = []
 
-async function started(options: Parameters<typeof startPostgres>[0]): Promise<PostgresServer> {
-  const server = await startPostgres({ quick: true, ...options })
-  cleanUps.push(() => server.stop())
-  return server
+async function cleanUpAll(from: CleanUps): Promise<void> {
+  for (const cleanUp of from.splice(0).reverse()) await cleanUp()
 }
+
+afterEach(() => cleanUpAll(cleanUps))
 
 async function ask(server: PostgresServer, text: string): Promise<unknown> {
   const client = new pg.Client(server.url)
@@ -37,14 +35,17 @@ const begin = Date.parse('2026-01-01T00:00:00Z')
 
 /**
  * Starts a primary and its standby. The primary acknowledges writes before it flushes them to disk. Clients connect
- * through a proxy at `url`, which leads to the primary until the failover, and then to the standby.
+ * through a proxy at `url`, which leads to the primary until the failover, and then to the standby. `config` is the
+ * configuration of the standby. `ends` receives the functions that end the servers.
  */
-async function pair() {
-  const primary = await started({})
-  const standby = await started({ standbyOf: primary.url })
+async function pair(ends: CleanUps, config: Readonly<Record<string, string>> = {}) {
+  const primary = await startPostgres({ quick: true })
+  ends.push(() => primary.stop())
+  const standby = await startPostgres({ quick: true, standbyOf: primary.url, config })
+  ends.push(() => standby.stop())
   const target = { host: primary.host, port: primary.port }
   const address = await startTcpProxy(target)
-  cleanUps.push(() => address.close())
+  ends.push(() => address.close())
   return {
     primary,
     standby,
@@ -76,7 +77,7 @@ async function pair() {
 }
 
 it('after a failover to a delayed standby, slots without a record run again, and a node reports the lost runs', async () => {
-  const servers = await pair()
+  const servers = await pair(cleanUps)
   const clock = virtualClock(begin)
   const ran: string[] = []
   const lost: string[] = []
@@ -141,81 +142,93 @@ it('after a failover to a delayed standby, slots without a record run again, and
   await assertLedger(after)
 }, 120_000)
 
-it('reads work on a standby, and a call that writes rejects with an error that names the standby', {
-  timeout: 60_000,
-}, async () => {
-  const servers = await pair()
-  const storage = postgresStorage({ url: servers.primary.url, wakeUps: false })
-  cleanUps.push(() => storage.close())
-  await storage.listJobs({ limit: 1, cursor: null })
-  await servers.caughtUp()
-  const behind = postgresStorage({ url: servers.standby.url, wakeUps: false })
-  cleanUps.push(() => behind.close())
-  expect(await behind.listJobs({ limit: 1, cursor: null })).toMatchObject({ items: [] })
-  const beat = { now: 1, remove: [], profilesOf: [] } as const
-  expect(await behind.heartbeat({ ...beat, own: null })).toEqual({ nodes: [], profiles: [] })
-  const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
-  await expect(behind.heartbeat({ ...beat, own })).rejects.toMatchObject({
-    code: 'STORAGE_BUSY',
-    message: expect.stringContaining('standby'),
-  })
-})
+describe('a primary and its standby that no test promotes', () => {
+  const ends: CleanUps = []
+  let servers: Awaited<ReturnType<typeof pair>>
 
-it('a pool replaces its connections to a standby after refused writes, although these connections stay intact', {
-  timeout: 60_000,
-}, async () => {
-  const servers = await pair()
-  const direct = postgresStorage({ url: servers.primary.url, wakeUps: false })
-  cleanUps.push(() => direct.close())
-  const { id } = await addJob(direct, 'alpha')
-  await servers.caughtUp()
-  servers.leadTo(servers.standby)
-  const storage = postgresStorage({ url: servers.url, wakeUps: false })
-  cleanUps.push(() => storage.close())
-  const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
-  const beat = () => storage.heartbeat({ now: 1, own, remove: [], profilesOf: [] })
-  const pause = () =>
-    storage.saveJobs({
-      now: 1,
-      changes: [{ kind: 'pause', id, paused: { at: 1, actor: null, reason: null } }],
+  beforeAll(async () => {
+    servers = await pair(ends, {
+      hot_standby_feedback: 'on',
+      wal_receiver_status_interval: '1s',
+      max_standby_streaming_delay: '-1',
     })
-  const onStandby = { code: 'STORAGE_BUSY', message: expect.stringContaining('standby') }
-  for (const write of [beat, pause]) await expect(write()).rejects.toMatchObject(onStandby)
-  servers.leadTo(servers.primary)
-  expect(await beat()).toMatchObject({ nodes: [own] })
-  expect(await pause()).toMatchObject([{ outcome: 'saved' }])
-})
+  }, 120_000)
 
-it('a pool replaces its connections to a standby that rejects all statements, because transactions are serializable by default', {
-  timeout: 60_000,
-}, async () => {
-  const servers = await pair()
-  const options = encodeURIComponent('-c default_transaction_isolation=serializable')
-  servers.leadTo(servers.standby)
-  const storage = postgresStorage({ url: `${servers.url}?options=${options}`, wakeUps: false })
-  cleanUps.push(() => storage.close())
-  await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ cause: { code: '0A000' } })
-  servers.leadTo(servers.primary)
-  expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
-})
+  beforeEach(() => servers.leadTo(servers.primary))
 
-it('inspectPostgres reports a standby only if a query on that standby keeps dead rows from vacuum', {
-  timeout: 120_000,
-}, async () => {
-  const primary = await started({})
-  const config = { hot_standby_feedback: 'on', wal_receiver_status_interval: '1s', max_standby_streaming_delay: '-1' }
-  const standby = await started({ standbyOf: primary.url, config })
-  const holders = async () => (await inspectPostgres({ url: primary.url, wakeUps: false })).vacuumHolders
-  const fedBack = 'SELECT backend_xmin::text FROM pg_stat_replication'
-  await expect.poll(() => ask(primary, fedBack), { timeout: 20_000 }).toMatch(/\d/)
-  expect((await holders()).filter(({ kind }) => kind === 'standby')).toEqual([])
-  const report = new pg.Client({ connectionString: standby.url })
-  cleanUps.push(() => report.end())
-  await report.connect()
-  await report.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
-  const many = 'DO $$ BEGIN FOR i IN 1..100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$'
-  await ask(primary, many)
-  await expect
-    .poll(holders, { timeout: 20_000 })
-    .toContainEqual(expect.objectContaining({ kind: 'standby', forMs: null }))
+  afterAll(() => cleanUpAll(ends))
+
+  it('reads work on a standby, and a call that writes rejects with an error that names the standby', {
+    timeout: 60_000,
+  }, async () => {
+    const storage = postgresStorage({ url: servers.primary.url, schema: 'reads', wakeUps: false })
+    cleanUps.push(() => storage.close())
+    await storage.listJobs({ limit: 1, cursor: null })
+    await servers.caughtUp()
+    const behind = postgresStorage({ url: servers.standby.url, schema: 'reads', wakeUps: false })
+    cleanUps.push(() => behind.close())
+    expect(await behind.listJobs({ limit: 1, cursor: null })).toMatchObject({ items: [] })
+    const beat = { now: 1, remove: [], profilesOf: [] } as const
+    expect(await behind.heartbeat({ ...beat, own: null })).toEqual({ nodes: [], profiles: [] })
+    const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
+    await expect(behind.heartbeat({ ...beat, own })).rejects.toMatchObject({
+      code: 'STORAGE_BUSY',
+      message: expect.stringContaining('standby'),
+    })
+  })
+
+  it('a pool replaces its connections to a standby after refused writes, although these connections stay intact', {
+    timeout: 60_000,
+  }, async () => {
+    const direct = postgresStorage({ url: servers.primary.url, schema: 'refused_writes', wakeUps: false })
+    cleanUps.push(() => direct.close())
+    const { id } = await addJob(direct, 'alpha')
+    await servers.caughtUp()
+    servers.leadTo(servers.standby)
+    const storage = postgresStorage({ url: servers.url, schema: 'refused_writes', wakeUps: false })
+    cleanUps.push(() => storage.close())
+    const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
+    const beat = () => storage.heartbeat({ now: 1, own, remove: [], profilesOf: [] })
+    const pause = () =>
+      storage.saveJobs({
+        now: 1,
+        changes: [{ kind: 'pause', id, paused: { at: 1, actor: null, reason: null } }],
+      })
+    const onStandby = { code: 'STORAGE_BUSY', message: expect.stringContaining('standby') }
+    for (const write of [beat, pause]) await expect(write()).rejects.toMatchObject(onStandby)
+    servers.leadTo(servers.primary)
+    expect(await beat()).toMatchObject({ nodes: [own] })
+    expect(await pause()).toMatchObject([{ outcome: 'saved' }])
+  })
+
+  it('a pool replaces its connections to a standby that rejects all statements, because transactions are serializable by default', {
+    timeout: 60_000,
+  }, async () => {
+    const options = encodeURIComponent('-c default_transaction_isolation=serializable')
+    servers.leadTo(servers.standby)
+    const storage = postgresStorage({ url: `${servers.url}?options=${options}`, schema: 'all_refused', wakeUps: false })
+    cleanUps.push(() => storage.close())
+    await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ cause: { code: '0A000' } })
+    servers.leadTo(servers.primary)
+    expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
+  })
+
+  it('inspectPostgres reports a standby only if a query on that standby keeps dead rows from vacuum', {
+    timeout: 120_000,
+  }, async () => {
+    const { primary, standby } = servers
+    const holders = async () => (await inspectPostgres({ url: primary.url, wakeUps: false })).vacuumHolders
+    const fedBack = 'SELECT backend_xmin::text FROM pg_stat_replication'
+    await expect.poll(() => ask(primary, fedBack), { timeout: 20_000 }).toMatch(/\d/)
+    expect((await holders()).filter(({ kind }) => kind === 'standby')).toEqual([])
+    const report = new pg.Client({ connectionString: standby.url })
+    cleanUps.push(() => report.end())
+    await report.connect()
+    await report.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
+    const many = 'DO $$ BEGIN FOR i IN 1..100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$'
+    await ask(primary, many)
+    await expect
+      .poll(holders, { timeout: 20_000 })
+      .toContainEqual(expect.objectContaining({ kind: 'standby', forMs: null }))
+  })
 })
