@@ -15,7 +15,7 @@ for (const options of [
     describe,
     it,
     name: `async ledger, unit ${options.unit}`,
-    ...kitEffort(0.25),
+    ...kitEffort(0.25, 0.1),
     capabilities: { findsDueJobs: true, takesNext: true },
     open() {
       const data = new AsyncData()

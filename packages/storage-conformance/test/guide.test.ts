@@ -6,8 +6,9 @@ import type { AsyncLedger, HistoryRemover, StorageCapabilities, SyncLedger } fro
 import * as kit from '@jobistemer/storage-conformance'
 import * as memory from '@jobistemer/storage-memory'
 import * as vitest from 'vitest'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { runReadmeExamples } from '../../workspace/readme-examples.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 import * as fileStorageModule from './guide/file-storage.js'
 
 const guideFile = new URL('../docs/write-your-own-adapter.md', import.meta.url)
@@ -102,6 +103,11 @@ describe('the guide for adapters', () => {
   })
 })
 
+// The guide's example uses the default effort of the kit. `npm test` uses one seed and a tenth of the rounds.
+if (!isThorough) {
+  vi.stubEnv('JOBISTEMER_CONFORMANCE_SCALE', '0.1')
+  vi.stubEnv('JOBISTEMER_CONFORMANCE_SEED', '1')
+}
 // Running the guide's example registers the cases of the kit in this file.
 await runReadmeExamples(
   guideFile,

@@ -7,7 +7,7 @@ storageConformance({
   describe,
   it,
   name: 'memory',
-  ...kitEffort(0.25),
+  ...kitEffort(0.25, 0.1),
   capabilities: { subscribe: true, findsDueJobs: true, takesNext: true },
   open() {
     const database = memoryDatabase()
