@@ -52,13 +52,17 @@ export class Worlds {
       `SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> '${formTable}'`,
     )
     const name = quoteName(schema)
-    const deletes = (rows as { readonly tablename: string }[]).map(
-      ({ tablename }) => `DELETE FROM ${name}.${tablename};`,
-    )
+    const deletes = (rows as { readonly tablename: string }[])
+      .filter(({ tablename }) => tablename !== 'live_sums')
+      .map(({ tablename }) => `DELETE FROM ${name}.${tablename};`)
     if (rows.length > 0) {
+      // Keeps the rows of `live_sums` that a new schema has. If each case replaced them, the table would grow by pages of dead
+      // rows, which every sum reads.
       await this.#query(
         `DO $$ BEGIN ${deletes.join(' ')}
-           INSERT INTO ${name}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
+           DELETE FROM ${name}.live_sums WHERE slot >= ${sumRows};
+           UPDATE ${name}.live_sums SET pending = 0, queued = 0, running = 0
+             WHERE pending <> 0 OR queued <> 0 OR running <> 0;
          END $$`,
       )
     }
