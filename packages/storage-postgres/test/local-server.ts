@@ -19,5 +19,7 @@ export async function setup(project: TestProject): Promise<void> {
 }
 
 export async function teardown(): Promise<void> {
+  // `kill` omits the checkpoint of all schemas before the end.
+  await server?.kill()
   await server?.stop()
 }

@@ -1,17 +1,9 @@
+import type { JobId } from '@jobistemer/core'
 import type { CreateSlot, SettleItem, Storage } from '@jobistemer/core/storage'
 import { addJob, finishItem, minute, owner, slotAt, slotItem } from '@jobistemer/test-kit'
-import { beforeEach, expect, inject, it } from 'vitest'
-import { useSchemas } from './schemas.ts'
-
-const { open, schema, query } = useSchemas()
-
-let name: string
-let storage: Storage
-
-beforeEach(() => {
-  name = schema()
-  storage = open({ url: inject('postgres').url, schema: name, wakeUps: false })
-})
+import pg from 'pg'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { postgresStorage } from '../src/index.ts'
 
 /** The values with which four slots are created and ended. Each function receives the index of the slot, from 0 on. */
 interface Batch {
@@ -52,14 +44,39 @@ const batches: Readonly<Record<string, Batch>> = {
   },
 }
 
-for (const count of [1, 2, 4]) {
+const counts = [1, 2, 4]
+const schema = `shared_values_${process.pid}`
+/** Four jobs for each test. All tests use one schema, because a schema takes longer to create than a test. */
+const jobs = new Map<string, readonly JobId[]>()
+let pool: pg.Pool
+let storage: Storage
+
+beforeAll(async () => {
+  pool = new pg.Pool({ connectionString: inject('postgres').url, max: 4 })
+  storage = postgresStorage({ pool, schema, wakeUps: false })
+  for (const test of counts.flatMap((count) => Object.keys(batches).map((title) => `${count} ${title}`))) {
+    const added = await Promise.all([1, 2, 3, 4].map((index) => addJob(storage, `${test} ${index}`)))
+    jobs.set(
+      test,
+      added.map(({ id }) => id),
+    )
+  }
+  // Drops `write_step`, so that calls cannot fall back to core's rules: a fallback would hide errors of the quick
+  // functions.
+  await pool.query(`DROP FUNCTION ${schema}.write_step`)
+}, 60_000)
+
+afterAll(async () => {
+  await storage?.close()
+  await pool?.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+  await pool?.end()
+})
+
+for (const count of counts) {
   for (const [title, { nextAt, timeout, sequence, failed }] of Object.entries(batches)) {
     it(`${count} in a call, ${title}: each keeps its own values, in the quick way`, async () => {
-      const ids = (await Promise.all([1, 2, 3, 4].map((index) => addJob(storage, `job-${index}`)))).map(({ id }) => id)
-      const chosen = ids.slice(-count)
-      // Drops `write_step`, so that calls cannot fall back to core's rules: a fallback would hide errors of the quick
-      // functions.
-      await query(`DROP FUNCTION ${name}.write_step`)
+      const chosen = (jobs.get(`${count} ${title}`) ?? []).slice(-count)
+      expect(chosen).toHaveLength(count)
       const slots = [...chosen.keys()].map((index) => 4 - count + index)
       const items = chosen.map((id, index): CreateSlot => {
         const slot = slots[index] as number
