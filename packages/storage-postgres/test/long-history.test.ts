@@ -46,17 +46,17 @@ async function fill(job: string): Promise<void> {
   await query(
     `INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
        started_at, timeout, finished_at)
-     SELECT gen_random_uuid(), $1, ${start} - n * ${minute}, 5, ${values}, ${start} FROM generate_series(1, 30000) n`,
+     SELECT gen_random_uuid(), $1, ${start} - n * ${minute}, 5, ${values}, ${start} FROM generate_series(1, 8000) n`,
     [job.slice(4)],
   )
   await query(
     `INSERT INTO ${schema}.live (id, job, order_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
        started_at, timeout)
-     SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 5000) n`,
+     SELECT gen_random_uuid(), gen_random_uuid(), ${start} - n * ${minute}, 3, ${values} FROM generate_series(1, 2000) n`,
   )
   await query(
     `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
-     SELECT gen_random_uuid(), 0, ${start}, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 5000) n`,
+     SELECT gen_random_uuid(), 0, ${start}, ${start}, 1, 1, 0, 0, 0, 0, 0, 'other' FROM generate_series(1, 2000) n`,
   )
 }
 

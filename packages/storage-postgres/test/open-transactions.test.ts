@@ -10,6 +10,7 @@ import type pg from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { everySeconds } from '../../scenarios/test/support/every.ts'
+import { sumRows } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
@@ -167,31 +168,50 @@ it('a settle that was sent before the commit of a completion and arrives after t
   expect(record).toMatchObject({ state: 'running', sequence: 2 })
 })
 
+/**
+ * Opens connections until two of them write their live counts to the same row. The live counts of all jobs are the sums of
+ * `sumRows` rows, and the process id of a connection selects its row. Returns these two connections, then all others.
+ */
+async function connectionsToOneRow(): Promise<readonly [pg.PoolClient, pg.PoolClient, ...pg.PoolClient[]]> {
+  const byRow = new Map<number, pg.PoolClient>()
+  for (;;) {
+    const client = await connection()
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const row = (rows[0]?.pid ?? 0) % sumRows
+    const earlier = byRow.get(row)
+    if (earlier !== undefined) {
+      byRow.delete(row)
+      return [earlier, client, ...byRow.values()]
+    }
+    byRow.set(row, client)
+  }
+}
+
 it('an uncommitted trigger blocks no step on other jobs, on any connection', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   const [{ id }, { id: another }] = [await addJob(storage, 'asked'), await addJob(storage, 'another', 'allow')]
-  const client = await connection()
+  const [client, sharing, ...others] = await connectionsToOneRow()
   await client.query('BEGIN')
   const within = storage.within?.(client) as StorageWithin
   const now = slotAt(1)
   expect(await within.createOccurrences({ now, owner, items: [triggerItem(id, 1)] })).toMatchObject([
     { state: 'pending' },
   ])
-  // The live counts of all jobs are the sums of several rows, and each connection writes to one row. Some of these 70
-  // connections share a row with the user's connection. They must nevertheless not wait for the user's open
-  // transaction.
-  for (let index = 1; index <= 70; index++) {
-    const one = await connection()
-    const items = [triggerItem(another, index)]
+  // The connection `sharing` writes its counts to the row of the user's connection. It must nevertheless not wait for the
+  // user's open transaction.
+  const writers = [sharing, ...others.slice(0, 3)]
+  for (const [index, one] of writers.entries()) {
+    const items = [triggerItem(another, index + 1)]
     const created = await open({ client: one, schema, wakeUps: false }).createOccurrences({ now, owner, items })
     expect(created).toMatchObject([{ outcome: 'created' }])
   }
-  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 70 }] })
+  const stored = writers.length
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: stored }] })
   await client.query('COMMIT')
-  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
-  await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
-  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: stored + 1 }] })
+  await storage.claim({ now, owner, limit: stored + 1, exceptHandlerKeys: [], sweep: false })
+  expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: stored + 1 }] })
   // The user's transaction has stored its counts in a separate row. A later claim has added these counts to the shared rows,
   // and has removed the separate row.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])

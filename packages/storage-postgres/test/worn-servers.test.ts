@@ -44,7 +44,7 @@ it(
       const [row] = await query(`SELECT pg_relation_size('${schema}.heads')::int / 8192 AS pages`)
       return row.pages as number
     }
-    const rounds = isThorough ? 400 : 200
+    const rounds = isThorough ? 400 : 100
     await run(storage, id, 1, rounds)
     const before = await pages()
     const holder = await connection()
