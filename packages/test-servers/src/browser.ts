@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { programPath } from './programs.ts'
 
-/** A browser with one page, which all tests of a file share. */
+/** A private session of a browser with one page, which all tests of a file share. */
 export interface TestBrowser {
   readonly context: BrowserContext
   readonly page: Page
@@ -14,17 +14,30 @@ export interface TestBrowser {
   close(): Promise<void>
 }
 
+type FontsWriter = (folder: string) => string
+
 /**
- * Starts Chromium without a window.
- * @param fonts writes a configuration file of fontconfig into a folder, and returns the path of this file. Default: the
- * browser uses the fonts of the machine
+ * The browsers of this process, by their fonts. Test files of a package share a process, so they also share a browser. A
+ * start of Chromium takes about 3 s of processor time, and a new context takes 0.1 s.
  */
-export async function openBrowser(fonts?: (folder: string) => string): Promise<TestBrowser> {
+const browsers = new Map<FontsWriter | undefined, Promise<Browser>>()
+
+function sharedBrowser(fonts: FontsWriter | undefined): Promise<Browser> {
+  const known = browsers.get(fonts)
+  if (known !== undefined) return known
+  const started = startBrowser(fonts)
+  browsers.set(fonts, started)
+  started.catch(() => browsers.delete(fonts))
+  return started
+}
+
+async function startBrowser(fonts: FontsWriter | undefined): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-chromium-'))
-  const context = await chromium.launchPersistentContext(folder, {
+  // Playwright ends its browsers when this process ends.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return chromium.launch({
     executablePath: programPath('chromium'),
     headless: true,
-    viewport: { width: 1280, height: 900 },
     env: { ...process.env, ...(fonts !== undefined && { FONTCONFIG_FILE: fonts(folder) }) },
     args: [
       '--headless',
@@ -38,7 +51,18 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
       '--force-color-profile=srgb',
     ],
   })
-  const page = context.pages()[0] ?? (await context.newPage())
+}
+
+/**
+ * Opens a private session with its own cookies and stored data in Chromium without a window. The first call in a process starts
+ * Chromium, which runs until the process ends.
+ * @param fonts writes a configuration file of fontconfig into a folder, and returns the path of this file. Default: the
+ * browser uses the fonts of the machine
+ */
+export async function openBrowser(fonts?: FontsWriter): Promise<TestBrowser> {
+  const browser = await sharedBrowser(fonts)
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+  const page = await context.newPage()
   // Ends before the test, so that the error names the missing element. A busy machine may need 20 s for a page.
   page.setDefaultTimeout(50_000)
   let said: string[] = []
@@ -63,10 +87,7 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
       said = []
       return all
     },
-    close: async () => {
-      await context.close()
-      rmSync(folder, { recursive: true, force: true })
-    },
+    close: () => context.close(),
   }
 }
 
