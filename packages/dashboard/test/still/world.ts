@@ -33,8 +33,11 @@ export async function createStillWorld(): Promise<StillWorld> {
   const clock = virtualClock(begin, { patience: 0 })
   const storage = sqliteStorage({ file: ':memory:' })
   const shared = { storage, clock, logger: silentLogger }
-  const scheduler = createScheduler({ ...shared, jobs: stillJobs(), nodeId: 'worker-1', deadAfter: { minutes: 10 } })
-  const second = createScheduler({ ...shared, jobs: [], nodeId: 'worker-2', deadAfter: { minutes: 10 } })
+  // 6 h of the default poll interval of 1 s take 9 s of processor time. A multiple of 7 s falls on 09:40:01. The pictures
+  // show times of runs that a node starts at that poll.
+  const node = { ...shared, deadAfter: { minutes: 10 }, pollInterval: { seconds: 7 } }
+  const scheduler = createScheduler({ ...node, jobs: stillJobs(), nodeId: 'worker-1' })
+  const second = createScheduler({ ...node, jobs: [], nodeId: 'worker-2' })
   await scheduler.start()
   await clock.advanceTo(new Date(present.getTime() - 7_500_000))
   await second.start()
