@@ -77,6 +77,20 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 
+/**
+ * Views that differ from another entry of {@link views} only in texts. `npm test` runs axe only on the other entry, and still
+ * tests the width of these views.
+ */
+const sameElements: ReadonlySet<string> = new Set([
+  'a run that is not there',
+  'a run that is not named',
+  'a task that has not started',
+  'a job of 255 characters',
+  'a job from right to left',
+  'a job named like a path',
+  'a run of 255 characters',
+])
+
 /** The sizes and color schemes in which the tests open each view. `npm test` uses only the first entry. */
 const allLooks = [
   { width: 390, colorScheme: 'dark' },
@@ -87,7 +101,7 @@ const allLooks = [
 
 const looks = isThorough ? allLooks : allLooks.slice(0, 1)
 
-it.each(views)('the page of %s fits each width and follows the accessibility rules', async (_, path, text) => {
+it.each(views)('the page of %s fits each width and follows the accessibility rules', async (name, path, text) => {
   const { page } = browser
   await leave(browser, origin)
   await page.setViewportSize({ width: 1280, height: 900 })
@@ -96,7 +110,7 @@ it.each(views)('the page of %s fits each width and follows the accessibility rul
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ colorScheme })
     await page.getByText(text, { exact: false }).first().waitFor()
-    const findings = await accessibilityFindings(page)
+    const findings = isThorough || !sameElements.has(name) ? await accessibilityFindings(page) : []
     const overflowing = await overflow(page)
     expect({ width, colorScheme, findings, isTooWide: overflowing > 0 }).toEqual({
       width,
