@@ -5,7 +5,8 @@ import type { Storage } from '@jobistemer/core/storage'
 import { postgresStorage } from '@jobistemer/storage-postgres'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { startPostgres, startRedis } from '@jobistemer/test-servers'
+import { startRedis } from '@jobistemer/test-servers'
+import { startMeasuredPostgres } from './postgres/measured-server.ts'
 
 /** A storage to measure. Each call of `open` creates a new, empty storage. */
 interface Candidate {
@@ -33,7 +34,7 @@ export const candidates: readonly Candidate[] = [
   {
     name: 'PostgreSQL',
     async start() {
-      const server = await startPostgres()
+      const server = await startMeasuredPostgres()
       return { open: (schema) => postgresStorage({ url: server.url, schema }), stop: () => server.stop() }
     },
   },

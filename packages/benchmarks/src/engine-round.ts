@@ -7,8 +7,8 @@ import { type Cost, costOf } from './cost.ts'
 /** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Duration of the warm-up before the measurement, in virtual seconds. */
-export const warmUpSeconds = 5
+/** Default duration of the warm-up before the measurement, in virtual seconds. */
+export const defaultWarmUpSeconds = 5
 
 /** Start of the virtual clock, in epoch milliseconds. */
 export const firstInstant: number = Date.UTC(2026, 0, 1)
@@ -22,6 +22,8 @@ export interface EngineRoundOptions {
   readonly concurrency?: number
   /** Number of slots that the node prefetches. Default: the scheduler's default. */
   readonly prefetch?: number | undefined
+  /** Duration of the warm-up before the measurement, in virtual seconds. Default {@link defaultWarmUpSeconds}. */
+  readonly warmUpSeconds?: number | undefined
 }
 
 /**
@@ -43,7 +45,13 @@ export function runEngine(storage: Storage, seconds: number, options: EngineRoun
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,
-  { startAt = firstInstant, count = jobCount, concurrency = count, prefetch }: EngineRoundOptions,
+  {
+    startAt = firstInstant,
+    count = jobCount,
+    concurrency = count,
+    prefetch,
+    warmUpSeconds = defaultWarmUpSeconds,
+  }: EngineRoundOptions,
   measure: Measure<Measured>,
 ): Promise<Measured> {
   let runs = 0

@@ -27,6 +27,7 @@ export const engineSuite: Suite = {
 async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: BenchmarkOptions): Promise<Table> {
   const count = smoke ? 500 : jobCount
   const seconds = smoke ? 1 : 30
+  const warmUpSeconds = smoke ? 1 : undefined
   const warmUpFactor = smoke ? 1 : longWarmUpFactor
   const onFile = async (name: string, run: (storage: Storage) => Promise<Cost>) => {
     const storage = sqliteStorage({ file: join(folder, `${name}.db`) })
@@ -37,11 +38,12 @@ async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: Benchm
   const sqlite = await alternate(rounds, seconds, warmUpFactor, {
     statements: (round, seconds) => runBareStatements(join(folder, `statements-${round}.db`), seconds, count),
     calls: (round, seconds) => onFile(`calls-${round}`, (storage) => runBareCalls(storage, seconds, count)),
-    engine: (round, seconds) => onFile(`engine-${round}`, (storage) => runEngine(storage, seconds, { count })),
+    engine: (round, seconds) =>
+      onFile(`engine-${round}`, (storage) => runEngine(storage, seconds, { count, warmUpSeconds })),
   })
   const memory = await alternate(rounds, seconds, warmUpFactor, {
     calls: (_, seconds) => runBareCalls(memoryStorage(), seconds, count),
-    engine: (_, seconds) => runEngine(memoryStorage(), seconds, { count }),
+    engine: (_, seconds) => runEngine(memoryStorage(), seconds, { count, warmUpSeconds }),
   })
   return {
     columns: ['storage', 'statements', 'calls', 'engine', 'calls / statements', 'engine / calls', 'whole engine'],

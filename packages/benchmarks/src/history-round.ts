@@ -1,5 +1,5 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round.ts'
+import { firstInstant, jobCount, runEngine, defaultWarmUpSeconds } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
@@ -17,13 +17,14 @@ export async function measureHistory(
   const rounds = smoke ? 1 : 5
   const seconds = smoke ? 1 : 30
   const historySeconds = smoke ? 1 : 1_000_000 / jobCount
-  const count = smoke ? 100 : jobCount
+  const count = smoke ? 10 : jobCount
+  const warmUpSeconds = smoke ? 1 : defaultWarmUpSeconds
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
   // Each round on the storage `full` begins at the virtual time of the end of the previous round. So no slot is missed.
   const runOnFull = async (length: number) => {
-    const round = await runEngine(full, length, { startAt: at, count })
+    const round = await runEngine(full, length, { startAt: at, count, warmUpSeconds })
     at += (length + warmUpSeconds) * 1000
     return round.perSecond
   }
@@ -34,7 +35,7 @@ export async function measureHistory(
   }
   for (let round = 0; round < rounds; round++) {
     const empty = open(`empty_${round}`)
-    rates.empty.push((await runEngine(empty, seconds, { count })).perSecond)
+    rates.empty.push((await runEngine(empty, seconds, { count, warmUpSeconds })).perSecond)
     await empty.close()
     rates.full.push(await runOnFull(seconds))
   }

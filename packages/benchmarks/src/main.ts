@@ -1,55 +1,33 @@
 import { parseArgs } from 'node:util'
-import { dashboardSuite } from './dashboard/dashboard-suite.ts'
-import { gridSuite } from './dashboard/grid-suite.ts'
-import { definitionsSuite } from './definitions-suite.ts'
-import { engineSuite } from './engine-suite.ts'
-import { heapSuite } from './heap-suite.ts'
-import { historySuite } from './history-suite.ts'
-import { isolationSuite } from './isolation/isolation-suite.ts'
-import { listsSuite } from './lists-suite.ts'
-import { queuesSuite } from './queues-suite.ts'
-import { loopSuite } from './loop-suite.ts'
-import { millionSuite } from './million-suite.ts'
-import { failoverSuite } from './nodes/failover-suite.ts'
-import { nodesSuite } from './nodes/nodes-suite.ts'
-import { takeoverSuite } from './nodes/takeover-suite.ts'
-import { postgresBloatSuite } from './postgres/bloat-suite.ts'
-import { postgresHistorySuite } from './postgres/history-suite.ts'
-import { postgresLatenessSuite } from './postgres/lateness-suite.ts'
-import { postgresSuite } from './postgres/throughput-suite.ts'
-import { backlogSuite } from './redis/backlog-suite.ts'
-import { latenessSuite } from './redis/lateness-suite.ts'
-import { requestsSuite } from './redis/requests-suite.ts'
-import { redisSuite } from './redis/throughput-suite.ts'
 import { printTable, type Suite } from './suite.ts'
-import { tickersSuite } from './tickers-suite.ts'
 
-const suites: readonly Suite[] = [
-  tickersSuite,
-  engineSuite,
-  historySuite,
-  heapSuite,
-  queuesSuite,
-  listsSuite,
-  dashboardSuite,
-  gridSuite,
-  loopSuite,
-  isolationSuite,
-  definitionsSuite,
-  millionSuite,
-  redisSuite,
-  backlogSuite,
-  requestsSuite,
-  latenessSuite,
-  postgresSuite,
-  postgresHistorySuite,
-  postgresLatenessSuite,
-  postgresBloatSuite,
-  nodesSuite,
-  takeoverSuite,
-  failoverSuite,
-]
-const usage = `Usage: npm run bench -- [--smoke] [--jobs N] [--occurrences N] [--rounds N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${suites.map((suite) => suite.name).join('] [')}]`
+/** Loads each benchmark on demand, because together they load a dozen large packages. */
+const suites: Readonly<Record<string, () => Promise<Suite>>> = {
+  tickers: async () => (await import('./tickers-suite.ts')).tickersSuite,
+  engine: async () => (await import('./engine-suite.ts')).engineSuite,
+  history: async () => (await import('./history-suite.ts')).historySuite,
+  heap: async () => (await import('./heap-suite.ts')).heapSuite,
+  queues: async () => (await import('./queues-suite.ts')).queuesSuite,
+  lists: async () => (await import('./lists-suite.ts')).listsSuite,
+  dashboard: async () => (await import('./dashboard/dashboard-suite.ts')).dashboardSuite,
+  grid: async () => (await import('./dashboard/grid-suite.ts')).gridSuite,
+  loop: async () => (await import('./loop-suite.ts')).loopSuite,
+  isolation: async () => (await import('./isolation/isolation-suite.ts')).isolationSuite,
+  definitions: async () => (await import('./definitions-suite.ts')).definitionsSuite,
+  million: async () => (await import('./million-suite.ts')).millionSuite,
+  redis: async () => (await import('./redis/throughput-suite.ts')).redisSuite,
+  backlog: async () => (await import('./redis/backlog-suite.ts')).backlogSuite,
+  requests: async () => (await import('./redis/requests-suite.ts')).requestsSuite,
+  lateness: async () => (await import('./redis/lateness-suite.ts')).latenessSuite,
+  postgres: async () => (await import('./postgres/throughput-suite.ts')).postgresSuite,
+  'postgres-history': async () => (await import('./postgres/history-suite.ts')).postgresHistorySuite,
+  'postgres-lateness': async () => (await import('./postgres/lateness-suite.ts')).postgresLatenessSuite,
+  'postgres-bloat': async () => (await import('./postgres/bloat-suite.ts')).postgresBloatSuite,
+  nodes: async () => (await import('./nodes/nodes-suite.ts')).nodesSuite,
+  takeover: async () => (await import('./nodes/takeover-suite.ts')).takeoverSuite,
+  failover: async () => (await import('./nodes/failover-suite.ts')).failoverSuite,
+}
+const usage = `Usage: npm run bench -- [--smoke] [--jobs N] [--occurrences N] [--rounds N] [--nodes N,N] [--widths N,N] [--storages NAME,NAME] [--loads NAME,NAME] [${Object.keys(suites).join('] [')}]`
 
 function readArguments() {
   try {
@@ -90,7 +68,7 @@ const wrong = counted.find((name) => {
   const count = counts[name]
   return count !== undefined && !isCount(count)
 })
-const unknown = names.find((name) => !suites.some((suite) => suite.name === name))
+const unknown = names.find((name) => !Object.hasOwn(suites, name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}.\n${usage}`)
   process.exitCode = 2
@@ -104,8 +82,9 @@ if (unknown !== undefined) {
   console.error(`--nodes must be a list of node counts, such as 1,2,4, not ${values.nodes}.\n${usage}`)
   process.exitCode = 2
 } else {
-  for (const suite of suites) {
-    if (names.length > 0 && !names.includes(suite.name)) continue
+  for (const [name, load] of Object.entries(suites)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const suite = await load()
     console.log(`\n${suite.title}${smoke ? ' (smoke run: the figures mean nothing)' : ''}\n`)
     console.log(printTable(await suite.run({ smoke, nodes, widths, storages, loads, ...counts })))
   }

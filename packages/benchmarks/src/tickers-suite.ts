@@ -60,7 +60,7 @@ export const tickersSuite: Suite = {
   title: 'Instants of a cron schedule per second',
   async run({ smoke }) {
     const rounds = smoke ? 1 : 5
-    const roundMs = smoke ? 10 : 100
+    const roundMs = smoke ? 2 : 100
     const ratios: number[] = []
     const rows = zones.flatMap((zone) =>
       expressions.map((expression) => {

@@ -1,7 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { startPostgres } from '@jobistemer/test-servers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { formatRate, median, printTable } from '../src/suite.ts'
 
@@ -41,18 +42,18 @@ const runs: readonly Run[] = [
       '0 2 * * *',
       'sqlite (synchronous = FULL)',
       'memory',
-      '600 finished',
+      '20 finished',
       'jobistemer (SQLite)',
       'Redis, 10 queued',
-      'Redis, 1,000 queued',
+      'Redis, 300 queued',
       'Redis, ratio',
       'PostgreSQL, ratio',
-      'SQLite, 400 occurrences',
+      'SQLite, 200 occurrences',
       'SQLite, first view',
       'Redis, jobs by outcome',
       '100 tasks x 3 runs, 300 cells, by jumps',
-      'Redis, 400 occurrences',
-      'PostgreSQL, 400 occurrences',
+      'Redis, 200 occurrences',
+      'PostgreSQL, 200 occurrences',
       'croner',
       'lists of 10,000',
       'one a call, 1,000 under way',
@@ -91,10 +92,10 @@ const runs: readonly Run[] = [
       '1 at a time',
       '100 at a time',
       'none',
-      '700 finished',
+      '30 finished',
       'jobistemer, 100 at a time',
-      '400 occurrences',
-      '2,000 occurrences',
+      '100 occurrences',
+      '500 occurrences',
     ],
   },
   {
@@ -118,13 +119,24 @@ const runs: readonly Run[] = [
   },
 ]
 
+let server: Awaited<ReturnType<typeof startPostgres>>
+/** Environment of the benchmarks: all suites share one PostgreSQL server. */
+let env: NodeJS.ProcessEnv
+
+beforeAll(async () => {
+  server = await startPostgres()
+  env = { ...process.env, JOBISTEMER_TEST_POSTGRES_URL: server.url }
+})
+
+afterAll(() => server?.stop())
+
 const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 
 test.concurrent.each(tried)(
   'each benchmark of the suites $suites ends without an error, and prints the rows of its result table',
   { timeout: 600_000 },
   async ({ suites, rows }) => {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites], { env })
     // Benchmarks write their progress to stderr, so only warnings and errors are forbidden there.
     expect(stderr).not.toMatch(/error|warning/i)
     for (const row of rows) {

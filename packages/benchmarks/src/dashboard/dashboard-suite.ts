@@ -40,10 +40,10 @@ export const dashboardSuite: Suite = {
   name: 'dashboard',
   title: 'The dashboard: milliseconds of the server for the requests of a view, and bytes over the wire',
   async run({ smoke, jobs: asked, occurrences }) {
-    const jobs = asked ?? (smoke ? 200 : 10_000)
+    const jobs = asked ?? (smoke ? 100 : 10_000)
     const usual = smoke ? 2 : 100
     const runs = occurrences === undefined ? usual : Math.max(1, Math.round(occurrences / jobs))
-    const calls = smoke ? 2 : 15
+    const calls = smoke ? 1 : 15
     const rows: string[][] = []
     for (const { name, start } of candidates.filter((candidate) => measured.includes(candidate.name))) {
       const { open, stop } = await start()

@@ -1,9 +1,9 @@
 import { postgresStorage } from '@jobistemer/storage-postgres'
-import { startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { BareCalls } from '../bare-calls.ts'
 import { jobCount } from '../engine-round.ts'
 import { formatRate, type Suite } from '../suite.ts'
+import { startMeasuredPostgres } from './measured-server.ts'
 
 const schema = 'bloat'
 const looks = 5
@@ -17,11 +17,11 @@ const occurrencesPerLook = 250_000
 export const postgresBloatSuite: Suite = {
   name: 'postgres-bloat',
   title: 'Tables and indexes of PostgreSQL after many occurrences',
-  async run({ smoke, occurrences = smoke ? 2000 : 1_000_000 }) {
-    const jobs = smoke ? 100 : jobCount
+  async run({ smoke, occurrences = smoke ? 500 : 1_000_000 }) {
+    const jobs = smoke ? 20 : jobCount
     const lookCount = Math.max(looks, Math.ceil(occurrences / occurrencesPerLook))
     const seconds = Math.ceil(occurrences / lookCount / jobs)
-    const server = await startPostgres()
+    const server = await startMeasuredPostgres()
     const storage = postgresStorage({ url: server.url, schema })
     const client = new pg.Client(server.url)
     const rows: string[][] = []

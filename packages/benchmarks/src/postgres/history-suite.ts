@@ -1,15 +1,15 @@
 import { postgresStorage } from '@jobistemer/storage-postgres'
-import { startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { measureHistory } from '../history-round.ts'
 import type { Suite } from '../suite.ts'
+import { startMeasuredPostgres } from './measured-server.ts'
 
 /** Measures whether a long history of ended occurrences slows the engine down on PostgreSQL. */
 export const postgresHistorySuite: Suite = {
   name: 'postgres-history',
   title: 'One-task occurrences per second on PostgreSQL, with and without history',
   async run(options) {
-    const server = await startPostgres()
+    const server = await startMeasuredPostgres()
     try {
       const rest = async () => {
         const client = new pg.Client(server.url)

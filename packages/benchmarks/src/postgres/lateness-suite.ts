@@ -1,7 +1,7 @@
 import { postgresStorage } from '@jobistemer/storage-postgres'
-import { startPostgres } from '@jobistemer/test-servers'
 import { latenessRow, measureLateness } from '../lateness-round.ts'
 import type { Suite } from '../suite.ts'
+import { startMeasuredPostgres } from './measured-server.ts'
 
 /** Measures how late jobs start on PostgreSQL when 1,000 jobs are due at the same instant. */
 export const postgresLatenessSuite: Suite = {
@@ -10,7 +10,7 @@ export const postgresLatenessSuite: Suite = {
   async run({ smoke }) {
     const count = smoke ? 20 : 1000
     const seconds = smoke ? 2 : 30
-    const server = await startPostgres()
+    const server = await startMeasuredPostgres()
     try {
       const rows: string[][] = []
       for (const concurrency of [100, count]) {

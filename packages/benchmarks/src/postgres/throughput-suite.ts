@@ -1,5 +1,4 @@
 import { postgresStorage } from '@jobistemer/storage-postgres'
-import { startPostgres } from '@jobistemer/test-servers'
 import pg from 'pg'
 import { runBareCalls } from '../bare-calls.ts'
 import { runEngine } from '../engine-round.ts'
@@ -7,12 +6,13 @@ import { loadNote } from '../load-note.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
 import { runBareStatements } from './bare-statements-round.ts'
 import { runGraphileWorker } from './graphile-worker-round.ts'
+import { startMeasuredPostgres } from './measured-server.ts'
 import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 
 /** Number of jobs that are due at each instant, unless `width` is higher. Then `width` jobs are due. */
 const dueAtOnce = 500
 
-/** Widths (numbers of concurrent jobs) and job counts to measure. With `smoke`, the benchmark skips loads with `isLong`. */
+/** Widths (numbers of concurrent jobs) and job counts to measure. With `smoke`, the benchmark runs only the widths 1 and 100, and skips loads with `isLong`. */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
@@ -25,16 +25,22 @@ const loads: readonly { readonly width: number; readonly count: number; readonly
 interface Load extends QueueLoad {
   /** Minimum number of jobs that are due at each instant. */
   readonly dueAtLeast: number
+  /** Warm-up of the engine, in virtual seconds. Default: the engine round's own. */
+  readonly warmUpSeconds?: number | undefined
 }
 
 type Runner = (load: Load) => Promise<{ readonly perSecond: number }>
 
 /** The candidates in the order of their runs. Each name is the heading of a column. */
 const candidates = {
-  engine: async ({ url, schema, count, width, dueAtLeast }) => {
+  engine: async ({ url, schema, count, width, dueAtLeast, warmUpSeconds }) => {
     const storage = postgresStorage({ url, schema })
     const due = Math.max(width, dueAtLeast)
-    const round = await runEngine(storage, Math.ceil(count / due), { count: due, concurrency: width })
+    const round = await runEngine(storage, Math.ceil(count / due), {
+      count: due,
+      concurrency: width,
+      warmUpSeconds,
+    })
     await storage.close()
     return round
   },
@@ -59,14 +65,15 @@ export const postgresSuite: Suite = {
   async run({ smoke, widths }) {
     const rounds = smoke ? 1 : 5
     const rows: string[][] = []
-    const server = await startPostgres()
+    const server = await startMeasuredPostgres()
     try {
       const chosen = loads.filter(({ width, isLong }) => {
-        return smoke ? width <= 100 && !isLong : (widths?.includes(width) ?? true)
+        return smoke ? (width === 1 || width === 100) && !isLong : (widths?.includes(width) ?? true)
       })
       for (const { width, count } of chosen) {
-        const dueAtLeast = smoke ? dueAtOnce / 10 : dueAtOnce
-        const load = { url: server.url, width, dueAtLeast, count: smoke ? width * 2 : count }
+        const dueAtLeast = smoke ? dueAtOnce / 50 : dueAtOnce
+        const warmUpSeconds = smoke ? 1 : undefined
+        const load = { url: server.url, width, dueAtLeast, warmUpSeconds, count: smoke ? Math.max(width, 10) : count }
         const rates = await alternate(load, { rounds, countsFirst: smoke })
         const ratio = (one: Name, other: Name) =>
           median(rates[one].map((rate, round) => rate / (rates[other][round] ?? rate))).toFixed(2)

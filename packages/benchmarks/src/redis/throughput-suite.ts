@@ -26,15 +26,15 @@ export const redisSuite: Suite = {
       const server = await startRedis({ config: { appendonly } })
       try {
         for (const { concurrency, prefetch } of appendonly === 'no' ? loads : [{ concurrency: 100 }]) {
-          const due = smoke ? dueAtOnce / 10 : dueAtOnce
-          const jobs = smoke ? concurrency * 2 : concurrency === 1 ? 10_000 : 50_000
+          const due = smoke ? dueAtOnce / 50 : dueAtOnce
+          const jobs = smoke ? Math.max(concurrency, 10) : concurrency === 1 ? 10_000 : 50_000
           const { ours, theirs } = await alternate(server, {
             concurrency,
             prefetch,
             due,
             jobs,
             rounds,
-            countsFirst: smoke,
+            isSmoke: smoke,
           })
           rows.push([
             [
@@ -74,24 +74,29 @@ async function alternate(
     readonly due: number
     readonly jobs: number
     readonly rounds: number
-    /** Whether the first round is measured. If not, the first round is a warm-up. */
-    readonly countsFirst: boolean
+    /** Whether the first round is measured, after a warm-up of 1 s. If not, the first round is a warm-up. */
+    readonly isSmoke: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
-  const { concurrency, prefetch, due, jobs, rounds, countsFirst } = options
+  const { concurrency, prefetch, due, jobs, rounds, isSmoke } = options
   const count = Math.max(concurrency, due)
   // Silences BullMQ's warning, because the server intentionally has no persistence.
   const logger = { warn() {} }
   const ours: number[] = []
   const theirs: number[] = []
-  for (let round = countsFirst ? 1 : 0; round <= rounds; round++) {
+  for (let round = isSmoke ? 1 : 0; round <= rounds; round++) {
     const bullmq = await runBullmq(server, { concurrency, jobs })
     const storage = redisStorage({
       url: server.url,
       prefix: `bench-${concurrency}-${prefetch ?? 'default'}-${round}`,
       logger,
     })
-    const { perSecond } = await runEngine(storage, Math.ceil(jobs / count), { count, concurrency, prefetch })
+    const { perSecond } = await runEngine(storage, Math.ceil(jobs / count), {
+      count,
+      concurrency,
+      prefetch,
+      warmUpSeconds: isSmoke ? 1 : undefined,
+    })
     await storage.close()
     if (round === 0) continue
     theirs.push(bullmq.perSecond)
