@@ -8,7 +8,7 @@ import { median } from './suite.ts'
 
 /** Number of warm-up rounds. In these rounds V8 optimizes the code, which then allocates less. */
 const warmUpRounds = 8
-const measuredRounds = 5
+const measuredRounds = 3
 /** Virtual seconds of a round: so few that V8 collects no garbage during a round. */
 const seconds = 5
 
