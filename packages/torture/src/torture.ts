@@ -20,7 +20,7 @@ import type { PreparedStorage } from './storages/storage-kind.ts'
 import { storageKind } from './storages/storage-kinds.ts'
 import type { TortureOptions } from './torture-options.ts'
 import { sleep } from './support/sleep.ts'
-import { SeededRandom } from '@jobistemer/test-kit'
+import { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import { workload } from './workload/workload.ts'
 
 /** Settings of a torture run that have no command-line option. */

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { postgresStorage } from '@jobistemer/storage-postgres'
-import { type CompletionOutcome, CompletionPlayers, type CompletionRemains, completeLate } from '@jobistemer/test-kit'
+import { type CompletionOutcome, CompletionPlayers, type CompletionRemains } from '@jobistemer/test-kit/completions'
 import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
+import { completeLate } from '@jobistemer/test-kit/sabotage'
 import pg from 'pg'
 import type { PlayerAssignment } from './player-assignment.ts'
 

@@ -1,4 +1,4 @@
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 
 // If engines follow their own clocks, no clock is ahead of the first node's clock. A node whose clock is far behind it
 // does no work. So half of the nodes have clocks that are behind it by at most this time, in ms.

@@ -1,4 +1,4 @@
-import { SeededRandom } from '@jobistemer/test-kit'
+import { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 
 /** A fault of the nodes, `atMs` after the beginning of the fault phase. */
 export type Fault = { readonly atMs: number } & (

@@ -1,7 +1,7 @@
 import type { DriverEvent } from '../record/history.ts'
 import { hostTime } from '../record/host-time.ts'
 import type { StorageServer } from '../storages/storage-server.ts'
-import { SeededRandom } from '@jobistemer/test-kit'
+import { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import type { Fault } from './fault-plan.ts'
 import type { Fleet } from './fleet.ts'
 import type { NodeProcess } from './node-process.ts'

@@ -1,7 +1,7 @@
 import type { CrashPoint } from '../node/crash-points.ts'
 import type { Assignment } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import { randomCrashPoint } from '../node/crash-points.ts'
 import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'

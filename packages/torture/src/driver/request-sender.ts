@@ -1,6 +1,6 @@
 import type { DriverEvent } from '../record/history.ts'
 import { sleep } from '../support/sleep.ts'
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import { jobNames } from '../workload/workload.ts'
 import type { Fleet } from './fleet.ts'
 import type { CommandOutcome } from './node-process.ts'

@@ -1,7 +1,7 @@
 import type { DriverEvent } from '../record/history.ts'
 import type { StorageServer } from '../storages/storage-server.ts'
 import { sleep } from '../support/sleep.ts'
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import type { StorageFault } from './fault-plan.ts'
 
 /** Number of storage faults, by kind. */

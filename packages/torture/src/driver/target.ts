@@ -1,5 +1,5 @@
 import { sleep } from '../support/sleep.ts'
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import type { Fleet } from './fleet.ts'
 import type { NodeProcess } from './node-process.ts'
 

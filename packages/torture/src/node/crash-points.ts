@@ -1,6 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
-import type { SeededRandom } from '@jobistemer/test-kit'
+import type { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 
 const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap'] as const
 

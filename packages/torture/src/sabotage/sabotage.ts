@@ -1,5 +1,12 @@
 import type { Storage } from '@jobistemer/core/storage'
-import { completeLate, forgetWake, ignoreToken, onePlaceMore, oneStartMore, splitOverlap } from '@jobistemer/test-kit'
+import {
+  completeLate,
+  forgetWake,
+  ignoreToken,
+  onePlaceMore,
+  oneStartMore,
+  splitOverlap,
+} from '@jobistemer/test-kit/sabotage'
 import { createTwice } from './create-twice.ts'
 
 const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([

@@ -1,5 +1,5 @@
 import type { OccurrenceId } from '@jobistemer/core'
-import { SeededRandom } from '@jobistemer/test-kit'
+import { SeededRandom } from '@jobistemer/storage-conformance/seeded-random'
 import type { WorkloadTask } from './workload-job.ts'
 
 /** What an attempt of a task does if it is not aborted. */

@@ -1,0 +1,6 @@
+export { completeLate } from './complete-late.ts'
+export { forgetWake } from './forget-wake.ts'
+export { ignoreToken } from './ignore-token.ts'
+export { onePlaceMore } from './one-place-more.ts'
+export { oneStartMore } from './one-start-more.ts'
+export { splitOverlap } from './split-overlap.ts'
