@@ -12,11 +12,11 @@ it('a handler’s row and the end of its task commit together, even if the proce
   const stages: string[] = []
   const report = await tortureCompletions(
     {
-      tries: byEffort(1200, 200),
+      tries: byEffort(1200, 100),
       minutes: null,
       players: 2,
-      occurrences: 300,
-      killEvery: 100,
+      occurrences: byEffort(300, 120),
+      killEvery: byEffort(100, 50),
       seed: 1,
       sabotage: false,
     },
@@ -40,7 +40,7 @@ it('the completion test reports a storage that accepts completions of earlier ow
     tries: 1,
     minutes: null,
     players: 1,
-    occurrences: 300,
+    occurrences: byEffort(300, 60),
     killEvery: 0,
     seed: 7,
     sabotage: true,

@@ -9,7 +9,7 @@ const othersMeanwhile = 200
  * Maximum time in ms that a handler call waits for a later owner of its occurrence. If waiting handler calls hold all
  * permits of the nodes, no later owner can begin. Then only this limit ends the waits.
  */
-const longestMs = 250
+const longestMs = 1000
 
 /** Tracks, for each occurrence, the latest owner that has begun to run the occurrence. */
 export class NextOwners {
