@@ -9,8 +9,8 @@ const timeout = 900_000
 
 /** Number of killed processes on each storage. */
 const kills = {
-  sqlite: byEffort(8, 5),
-  redis: byEffort(8, 5),
+  sqlite: byEffort(8, 3),
+  redis: byEffort(8, 3),
   'redis-cluster': byEffort(4),
   postgres: byEffort(4),
   dynamodb: byEffort(3),
@@ -18,12 +18,15 @@ const kills = {
 
 /** Duration of the fault phase in seconds: long enough for several faults of each kind. */
 const seconds = {
-  sqlite: byEffort(5, 4),
+  sqlite: byEffort(5, 3),
   redis: byEffort(6, 5),
   'redis-cluster': byEffort(6),
   postgres: byEffort(6, 5),
   dynamodb: byEffort(8),
 } as const
+
+/** Number of nodes. The third node is the first one without a configured name. */
+const nodes = isThorough ? 4 : 3
 
 async function run(
   storage: keyof typeof kills,
@@ -33,7 +36,7 @@ async function run(
   const minutes = seconds[storage] / 60
   const options = {
     storage,
-    nodes: 4,
+    nodes,
     callers,
     minutes,
     kills: kills[storage],
