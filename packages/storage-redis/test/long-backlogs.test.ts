@@ -123,7 +123,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
-      await wait(storage, foreign, 3000)
+      await wait(storage, foreign, 1500)
       const exceptHandlerKeys = ['foreign']
       expect(await claim(storage, { exceptHandlerKeys })).toMatchObject({ keys: [], more: false, nextDueAt: null })
       await wait(storage, own, 2, { from: 5000 })
@@ -133,9 +133,9 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
       expect(commands).toBeLessThan(100)
       // The claim has moved the occurrences of `foreign` from the set of all jobs into a separate set. The following
       // requests enter the set of all jobs. The next claims read both sets in one order.
-      await wait(storage, foreign, 40, { from: 3000 })
-      await wait(storage, own, 1, { from: 2995 })
-      const expected = numbers(0, 3040).flatMap((key) => (key === 2995 ? [key, key] : [key]))
+      await wait(storage, foreign, 40, { from: 1500 })
+      await wait(storage, own, 1, { from: 1495 })
+      const expected = numbers(0, 1540).flatMap((key) => (key === 1495 ? [key, key] : [key]))
       const taken: number[] = []
       for (let more = true; more; ) {
         const answer = await claim(storage, { limit: 250 })
@@ -153,7 +153,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
-      await wait(storage, foreign, 8000, { dueAt: slotAt(5) })
+      await wait(storage, foreign, 2500, { dueAt: slotAt(5) })
       const exceptHandlerKeys = ['foreign']
       expect((await claim(storage, { exceptHandlerKeys })).nextDueAt).toBe(null)
       await wait(storage, own, 1, { from: 9000, dueAt: slotAt(7) })
