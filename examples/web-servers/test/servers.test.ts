@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { createClient } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 const token = 'a-token-of-24-characters'
 
@@ -18,7 +18,8 @@ interface Running {
   readonly file: string
 }
 
-async function start(name: string): Promise<Running> {
+/** Starts a server process. `onEnd` registers the end of the process after one test or after all tests. */
+async function start(name: string, onEnd: (end: () => Promise<void>) => void): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-web-'))
   const file = join(folder, 'jobs.db')
   const program = fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url))
@@ -26,7 +27,7 @@ async function start(name: string): Promise<Running> {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ADMIN_TOKEN: token },
   })
-  onTestFinished(async () => {
+  onEnd(async () => {
     if (server.exitCode === null && server.signalCode === null && server.kill('SIGKILL')) await once(server, 'exit')
     rmSync(folder, { recursive: true })
   })
@@ -57,8 +58,20 @@ async function askForEver(origin: string): Promise<void> {
 }
 
 describe.each(['express-server', 'hono-server'])('the web server of the example %s', (name) => {
+  /** A server process that all tests share except the test of the shutdown. */
+  let shared: Running
+  const ends: (() => Promise<void>)[] = []
+
+  beforeAll(async () => {
+    shared = await start(name, (end) => ends.push(end))
+  })
+
+  afterAll(async () => {
+    for (const end of ends) await end()
+  })
+
   it('triggers a job on request, and answers with the job’s state and result', async () => {
-    const { origin } = await start(name)
+    const { origin } = shared
     const response = await ask(origin, 2)
     expect(response.status).toBe(202)
     const { id } = (await response.json()) as { readonly id: string }
@@ -69,7 +82,7 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
   })
 
   it('answers to an invalid request with the code and the message of the error, and without a stack', async () => {
-    const { origin } = await start(name)
+    const { origin } = shared
     const answer = async (path: string, body?: string) => {
       const headers = { 'content-type': 'application/json' }
       const response = await fetch(`${origin}${path}`, body === undefined ? {} : { method: 'POST', headers, body })
@@ -89,14 +102,14 @@ describe.each(['express-server', 'hono-server'])('the web server of the example 
   })
 
   it('serves the dashboard only to requests with the dashboard’s token', async () => {
-    const { origin } = await start(name)
+    const { origin } = shared
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${origin}/admin/jobs/api/jobs`, { headers })).status
     expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
   })
 
   it('shuts down without losing an accepted request, although a page is open and another request never ends', async () => {
-    const { origin, process: server, file } = await start(name)
+    const { origin, process: server, file } = await start(name, onTestFinished)
     const page = await openPage(origin)
     expect(page.statusCode).toBe(200)
     const left = once(page, 'end')
