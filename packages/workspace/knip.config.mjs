@@ -97,10 +97,9 @@ export default {
       project: '**/*.mjs',
     },
     'packages/workspace': {
-      entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
+      entry: ['commands/*.mjs', 'checks/compile-with-oldest.mjs', 'runner/print-pnpm-location.mjs'],
       // The projects that the rehearsal of a release creates have their own dependencies, so knip ignores these projects.
       project: ['**/*.mjs', '!rehearse/project/**'],
-      ignoreDependencies: ['typescript-oldest'],
     },
   },
 }

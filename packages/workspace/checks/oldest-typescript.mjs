@@ -1,10 +1,12 @@
-import { createRequire } from 'node:module'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
+
+const compiler = fileURLToPath(new URL('./compile-with-oldest.mjs', import.meta.url))
 
 /**
  * Checks that the published declarations compile with the oldest supported TypeScript, and with a module resolution
@@ -16,19 +18,9 @@ export const oldestTypescript = check('declarations under the oldest TypeScript'
   const folder = mkdtempSync(join(root, 'packages', 'scenarios', 'node_modules', 'oldest-typescript-'))
   try {
     const imports = entryPoints().map((entryPoint, index) => `export * as _${index} from '${entryPoint}'\n`)
-    writeFileSync(join(folder, 'all.ts'), imports.join(''))
-    const compilerOptions = {
-      module: 'commonjs',
-      moduleResolution: 'node10',
-      target: 'es2022',
-      types: ['node'],
-      strict: true,
-      noEmit: true,
-      skipLibCheck: false,
-    }
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*'] }))
-    const compiler = createRequire(import.meta.url).resolve('typescript-oldest/lib/tsc.js')
-    return complaint(await capture(process.execPath, [compiler, '-p', folder], { cwd: folder }))
+    const file = join(folder, 'all.ts')
+    writeFileSync(file, imports.join(''))
+    return complaint(await capture(process.execPath, [compiler, file], { cwd: folder }))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
