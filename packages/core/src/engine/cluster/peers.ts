@@ -83,7 +83,7 @@ export class Peers {
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
       if (record.leaving) return false
-      return state === 'present' || state === 'settled' || (state === 'absent' && !this.hasLaterLife(record))
+      return state === 'present' || state === 'settled' || (state === 'absent' && !this.hasOtherLife(record))
     })
   }
 
@@ -278,7 +278,7 @@ export class Peers {
   }
 
   /** Returns whether the last look found a record of another life of this node. */
-  hasLaterLife({ node, incarnation: own }: NodeRecord): boolean {
+  hasOtherLife({ node, incarnation: own }: NodeRecord): boolean {
     return this.#records(({ state }) => hasRecord(state)).some((it) => it.node === node && it.incarnation !== own)
   }
 

@@ -174,7 +174,7 @@ export class Reaper {
     // The storage may have rejected the release of a run. Then another takeover follows after the next heartbeat.
     if (left.found > 0 || !left.isComplete || !isGone()) return
     // A node that has restarted has removed the record of its earlier life, which may have shut down properly.
-    if (!isDeath || (runs === 0 && heartbeats.peers.hasLaterLife(record))) heartbeats.forget(record)
+    if (!isDeath || (runs === 0 && heartbeats.peers.hasOtherLife(record))) heartbeats.forget(record)
     // A peer that found no runs may already have stored a death record without a name. This record replaces it.
     else await heartbeats.stateDeath(record, { since, takenOverBy: runs > 0 ? this.#engine.owner.node : null })
   }
