@@ -325,6 +325,10 @@ function readScheduleTypes(types: readonly ScheduleType[]): readonly ScheduleTyp
 
 function readSignals(signals: boolean | readonly ShutdownSignal[]): readonly ShutdownSignal[] {
   if (typeof signals === 'boolean') return signals ? ['SIGTERM', 'SIGINT'] : []
+  if (!Array.isArray(signals)) {
+    const remedy = "Give true, false or a list of 'SIGTERM', 'SIGINT' and 'SIGHUP'."
+    throw invalidValue('handleSignals', 'is neither a boolean nor a list', signals, remedy)
+  }
   return readChoices(signals, ['SIGTERM', 'SIGINT', 'SIGHUP'], 'handleSignals')
 }
 

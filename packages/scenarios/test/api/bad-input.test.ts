@@ -66,6 +66,12 @@ describe('createScheduler rejects', () => {
     expect(make).toThrow(expect.objectContaining({ code, field, value, remedy: expect.any(String) }))
   })
 
+  it('invalid options: a text instead of a boolean, with both accepted forms as the remedy', () => {
+    const make = () => createScheduler({ storage, handleSignals: 'true' } as unknown as SchedulerOptions)
+    const remedy = expect.stringContaining('true, false or a list')
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field: 'handleSignals', remedy }))
+  })
+
   it.each([undefined, null, 'storage', []])('options that are not an object: %j', (options) => {
     expect(() => createScheduler(options as unknown as SchedulerOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
