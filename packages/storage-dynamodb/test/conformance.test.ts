@@ -3,11 +3,11 @@ import { storageConformance } from '@jobistemer/storage-conformance'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { damage } from './damage.ts'
-import { plainClient } from './plain-client.ts'
+import { localClient } from './local-client.ts'
 import { isThorough, kitEffort } from '../../workspace/test-effort.ts'
 
 const tableName = 'conformance'
-const client = plainClient(inject('dynamodb'))
+const client = localClient(inject('dynamodb'))
 let worlds = 0
 
 // The kit opens about a thousand connections to this table. Each connection checks the table's indexes with two queries, which

@@ -4,9 +4,9 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { expect, inject, it } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { createTable, dynamodbStorage } from '../src/index.ts'
+import { localClient } from './local-client.ts'
 import { meteredClient } from './metered-client.ts'
 import { Minutely } from './minutely.ts'
-import { plainClient } from './plain-client.ts'
 
 const tableName = 'idle'
 const minutes = 5
@@ -17,7 +17,7 @@ const minutes = 5
  */
 async function readsOfAnHour(count: number): Promise<number> {
   const meter = meteredClient(inject('dynamodb'))
-  const plain = plainClient(inject('dynamodb'))
+  const plain = localClient(inject('dynamodb'))
   await createTable({ client: plain, tableName })
   let client: Pick<typeof plain, 'send'> = plain
   const chosen = { send: (...call: Parameters<typeof plain.send>) => client.send(...call) } as typeof plain

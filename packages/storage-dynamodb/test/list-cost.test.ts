@@ -15,7 +15,7 @@ import {
 } from '@jobistemer/test-kit'
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { plainClient } from './plain-client.ts'
+import { localClient } from './local-client.ts'
 import { type Meter, meteredClient } from './metered-client.ts'
 
 const tableName = 'list-cost'
@@ -28,7 +28,7 @@ let tests = 0
 
 beforeAll(async () => {
   meter = meteredClient(inject('dynamodb'))
-  client = plainClient(inject('dynamodb'))
+  client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
 })
 

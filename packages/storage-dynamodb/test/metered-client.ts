@@ -13,7 +13,6 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { sizeOf } from '../src/attributes.ts'
 import { localClient } from './local-client.ts'
-import { plainClient } from './plain-client.ts'
 
 type Item = Record<string, AttributeValue>
 
@@ -50,7 +49,7 @@ const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)
-  const observer = plainClient(server)
+  const observer = localClient(server)
   const nothing = (): Usage => ({ tableWrites: 0, indexWrites: 0, reads: 0, writeRequests: 0, readRequests: 0 })
   const plainWrites = { reported: 0, counted: 0 }
   let usage = nothing()

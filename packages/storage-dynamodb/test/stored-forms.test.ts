@@ -2,7 +2,7 @@ import { type AttributeValue, type DynamoDBClient, PutItemCommand, ScanCommand }
 import { storedForms, storedFormTrial } from '@jobistemer/test-kit'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { createTable, dynamodbStorage } from '../src/index.ts'
-import { plainClient } from './plain-client.ts'
+import { localClient } from './local-client.ts'
 
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 
@@ -34,7 +34,7 @@ function tableOf(client: DynamoDBClient, tableName: string) {
 }
 
 it.each(storedForms(folder))('the jobs in a DynamoDB table of Jobistemer %s still run', async (version) => {
-  const client = plainClient(inject('dynamodb'))
+  const client = localClient(inject('dynamodb'))
   onTestFinished(() => client.destroy())
   const tables = [`filled by ${version}`, `continued from ${version}`].map((name) => name.replaceAll(' ', '-'))
   for (const tableName of tables) await createTable({ client, tableName })
