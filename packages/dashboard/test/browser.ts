@@ -15,6 +15,26 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
 }
 
 /**
+ * Opens a view as {@link open} does. If the page shows another kind of view of the same dashboard, replaces the view in the
+ * page, as the back button of the browser does. That takes less processor time than a load. If the page already shows the view,
+ * only waits.
+ */
+export async function show(page: Page, origin: string, path: string): Promise<void> {
+  const [from, to] = [new URL(page.url()), new URL(`${origin}${basePath}${path}`)]
+  if (from.href === to.href) return settled(page)
+  const isInPage = from.origin === to.origin && from.pathname !== to.pathname && from.pathname.startsWith(basePath)
+  if (!isInPage) return open(page, origin, path)
+  // Waits for two frames, so that the page no longer contains the elements of the earlier view.
+  await page.evaluate(`new Promise((resolve) => {
+    history.pushState(null, '', ${JSON.stringify(to.href)})
+    dispatchEvent(new PopStateEvent('popstate'))
+    scrollTo(0, 0)
+    requestAnimationFrame(() => requestAnimationFrame(resolve))
+  })`)
+  await settled(page)
+}
+
+/**
  * Opens an address without a view on the same server, so that the previous view stops reading data. The test does not open
  * `about:blank`, because the browser would need a new process for that page.
  */

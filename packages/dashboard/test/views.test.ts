@@ -1,6 +1,6 @@
 import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { accessibilityFindings, leave, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { accessibilityFindings, open, openBrowser, overflow, show, type TestBrowser } from './browser.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { oddNames } from './jobs.ts'
 import { createWorld, type World } from './world.ts'
@@ -54,34 +54,39 @@ const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams(
 /** Unusual states of views, each with a text that the view must show. Reference pictures cover the usual states. */
 const views: readonly (readonly [string, () => string, string])[] = [
   ['jobs with all kinds of names', () => '/jobs', oddNames.markup],
+  ['a job without code in the list', () => '/jobs', 'no code'],
   ['failures with all kinds of errors', () => '/failures', 'the disk is full'],
   ['jobs that match none', () => '/jobs?text=nothing-like-it', 'No job matches.'],
   ['a job without code', () => job('renamed-since'), 'jobistemer remove renamed-since'],
   ['a job without code in the overview', () => '/', 'no code'],
-  ['a job without code in the list', () => '/jobs', 'no code'],
   ['a paused job', () => job('hourly'), 'the disk is full'],
-  ['a job that is not there', () => job('none'), 'Not found.'],
   ['a run that is not there', () => '/run?run=none', 'Not found.'],
-  ['a job that is not named', () => '/job', 'No job is named'],
+  ['a job that is not there', () => job('none'), 'Not found.'],
   ['a run that is not named', () => '/run', 'No run is named'],
+  ['a job that is not named', () => '/job', 'No job is named'],
   ['a task that has not started', () => `/run?run=${runs.failed}&task=none`, 'Not found.'],
   ['a job of markup', () => job(oddNames.markup), oddNames.markup],
-  ['a job of 255 characters', () => job(oddNames.long), oddNames.long],
-  ['a job from right to left', () => job(oddNames.rightToLeft), oddNames.rightToLeft],
-  ['a job named like a path', () => job(oddNames.path), oddNames.path],
-  ['a run with a long error', () => `/run?run=${runs.deep}`, 'step99'],
-  ['a run with a large result', () => `/run?run=${runs.large}`, 'Save the whole'],
   ['a run of markup', () => `/run?run=${runs.markup}`, oddNames.markup],
+  ['a job of 255 characters', () => job(oddNames.long), oddNames.long],
   ['a run of 255 characters', () => `/run?run=${runs.long}`, oddNames.long],
+  ['a job from right to left', () => job(oddNames.rightToLeft), oddNames.rightToLeft],
+  ['a run with a long error', () => `/run?run=${runs.deep}`, 'step99'],
+  ['a job named like a path', () => job(oddNames.path), oddNames.path],
+  ['a run with a large result', () => `/run?run=${runs.large}`, 'Save the whole'],
   ['queued runs', () => '/queue?state=queued', 'blocked'],
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 
 /**
- * Views that differ from another entry of {@link views} only in texts. `npm test` runs axe only on the other entry, and still
- * tests the width of these views.
+ * Views that differ only in texts from another entry of {@link views}, or from a view of which `pictures.test.ts` draws a
+ * picture. `npm test` runs axe only on the other view, and still tests the width of these views.
  */
 const sameElements: ReadonlySet<string> = new Set([
+  'a job without code in the list',
+  'failures with all kinds of errors',
+  'queued runs',
+  'search for a run',
+  'a run of markup',
   'a run that is not there',
   'a run that is not named',
   'a task that has not started',
@@ -103,9 +108,9 @@ const looks = isThorough ? allLooks : allLooks.slice(0, 1)
 
 it.each(views)('the page of %s fits each width and follows the accessibility rules', async (name, path, text) => {
   const { page } = browser
-  await leave(browser, origin)
-  await page.setViewportSize({ width: 1280, height: 900 })
-  await open(page, origin, path())
+  browser.complaints()
+  await page.setViewportSize({ width: looks[0].width, height: 900 })
+  await show(page, origin, path())
   for (const { width, colorScheme } of looks) {
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ colorScheme })
