@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { isThorough } from '../../workspace/test-effort.ts'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 
@@ -11,11 +12,11 @@ export interface BuiltFile {
   readonly text: string
 }
 
-/** Builds the site with VitePress. */
+/** Builds the site with VitePress. `npm test` builds it without colors in code, `npm run test:extra` as it is published. */
 export function buildSite(): void {
   const vitepress = fileURLToPath(new URL('bin/vitepress.js', import.meta.resolve('vitepress/package.json')))
   // Vitest sets NODE_ENV to `test`. With that value, VitePress would build an empty search index.
-  const env = { ...process.env, NODE_ENV: 'production' }
+  const env = { ...process.env, NODE_ENV: 'production', ...(!isThorough && { SITE_DRAFT: '1' }) }
   execFileSync(process.execPath, [vitepress, 'build'], { cwd: folder, env, stdio: 'pipe' })
 }
 

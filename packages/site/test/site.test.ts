@@ -66,15 +66,21 @@ it('llms.txt lists the Markdown file of each page, and the relative links in the
 /** `npm test` opens two pages only: the first page and a page with a diagram. `npm run test:extra` opens all pages. */
 const opened = isThorough ? pages : ['/', pageWithDiagram()]
 
+/** Loads a page of the site, unless the browser shows the page. */
+async function open(path: string): Promise<void> {
+  const address = site.origin + path
+  if (browser.page.url() !== address) await browser.page.goto(address)
+}
+
 describe.each(opened)('the page %s of the site', (path) => {
   it.each(['light', 'dark'] as const)(
     'causes no error in the browser’s console and passes the accessibility check in the %s color scheme',
     async (colorScheme) => {
       const { page } = browser
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await page.goto(site.origin + path)
+      await open(path)
       await page.locator('h1').first().waitFor()
-      expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
+      await page.locator(colorScheme === 'dark' ? 'html.dark' : 'html:not(.dark)').waitFor()
       // In the dark scheme, only contrast is checked, because the elements are the same as in the light scheme.
       const rules = colorScheme === 'light' ? undefined : ['color-contrast']
       expect(await accessibilityFindings(page, rules)).toEqual([])
@@ -85,7 +91,7 @@ describe.each(opened)('the page %s of the site', (path) => {
   it('fits into a window that is 390 pixels wide', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 390, height: 844 })
-    await page.goto(site.origin + path)
+    await open(path)
     expect(await overflow(page)).toBeLessThanOrEqual(0)
     await page.setViewportSize({ width: 1280, height: 900 })
   })
@@ -139,13 +145,13 @@ describe('the search of the site', () => {
     ['delete old history', '/how-to/size-and-cost'],
   ])('answers %j with the page %s', async (question, answer) => {
     // The questions share one page, because each load builds the search index again.
-    if (!browser.page.url().endsWith('/reference/')) await browser.page.goto(`${site.origin}/reference/`)
+    await open('/reference/')
     expect(await search(question)).toContain(answer)
   })
 
   it('works without a network, and Enter opens the first result', async () => {
     const { context, page } = browser
-    await page.goto(`${site.origin}/reference/`)
+    await open('/reference/')
     await search('glossary')
     await context.setOffline(true)
     expect(await search('STORAGE_BUSY')).toContain('/reference/core/errors')
