@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Dashboard } from '../src/index.ts'
-import { leave, open, openBrowser, type TestBrowser } from './browser.ts'
+import { leave, open, openBrowser, show, type TestBrowser } from './browser.ts'
 import { createWorld, type World } from './world.ts'
 
 let world: World
@@ -52,7 +52,8 @@ async function idle(job: string): Promise<void> {
 }
 
 async function openDialog(path: string, button: string): Promise<void> {
-  await open(page, origin, path)
+  await show(page, origin, path)
+  await page.locator('dialog').waitFor({ state: 'detached' })
   await page.locator('main').getByRole('button', { name: button, exact: true }).click()
   await page.locator('dialog[open]').waitFor()
 }
