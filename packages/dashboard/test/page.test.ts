@@ -4,7 +4,16 @@ import { defineJob, type OccurrenceId } from '@jobistemer/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { nodeListener } from '../src/node.ts'
-import { accessibilityFindings, leave, open, openBrowser, overflow, settled, show, type TestBrowser } from './browser.ts'
+import {
+  accessibilityFindings,
+  leave,
+  open,
+  openBrowser,
+  overflow,
+  settled,
+  show,
+  type TestBrowser,
+} from './browser.ts'
 import { largeResult } from './jobs.ts'
 import { basePath, createWorld, type World } from './world.ts'
 
