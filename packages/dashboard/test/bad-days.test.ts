@@ -23,7 +23,7 @@ import { honoHandler } from '../src/hono.ts'
 import { createDashboard } from '../src/index.ts'
 import { nodeListener } from '../src/node.ts'
 import type { BulkAnswer, JobLine, JobView, LateView, Page, ProblemView, RunView, SurveyView } from '../src/wire.ts'
-import { open, openBrowser, overflow, type TestBrowser } from './browser.ts'
+import { leave, open, openBrowser, overflow, type TestBrowser } from './browser.ts'
 import { isThorough } from '../../workspace/test-effort.ts'
 import { fillHistory } from './fill.ts'
 import { ask, basePath, createWorld, jsonOf, post, type World } from './world.ts'
@@ -374,7 +374,7 @@ describe('the page of a run with many tasks', () => {
     expect(await overflow(browser.page)).toBeLessThanOrEqual(0)
     const view = await jsonOf<RunView>(fetch(`${origin}${basePath}/api/run?run=${id}`))
     expect(view.tasks).toHaveLength(count)
-    await browser.page.goto('about:blank')
+    await leave(browser, origin)
     await world.end()
     await client.close()
     await scheduler.shutdown()

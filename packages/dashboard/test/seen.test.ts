@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDashboard, type Dashboard, type DashboardOptions } from '../src/index.ts'
 import type { JobLine, LateView, Overview, Page, RunLine, SurveyView } from '../src/wire.ts'
 import { nodeListener } from '../src/node.ts'
-import { open, openBrowser, type TestBrowser } from './browser.ts'
+import { leave, open, openBrowser, show, type TestBrowser } from './browser.ts'
 import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf } from './world.ts'
 
@@ -70,11 +70,11 @@ describe('a user who may view only one job', () => {
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     await open(shown, origin, '/')
     await shown.getByText('You may see none of the latest failures.').waitFor()
-    await open(shown, origin, '/failures')
+    await show(shown, origin, '/failures')
     await shown.getByText('You may see none of the failures that were looked at here.').waitFor()
     await shown.getByRole('button', { name: 'Next page' }).click()
     await shown.locator('tbody').getByText('mine').waitFor()
-    await shown.goto('about:blank')
+    await leave(browser, origin)
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
     const found: string[] = []
