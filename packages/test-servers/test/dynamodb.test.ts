@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { type DynamoDBServer, startDynamoDB } from '../src/index.ts'
 
 const cleanUps: (() => unknown)[] = []
@@ -10,11 +10,14 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-async function started(data: 'disk' | 'memory'): Promise<DynamoDBServer> {
-  const server = await startDynamoDB({ data })
-  cleanUps.push(() => server.stop())
-  return server
-}
+/** A server with data on disk, which all tests of this file share. */
+let shared: DynamoDBServer
+
+beforeAll(async () => {
+  shared = await startDynamoDB()
+})
+
+afterAll(() => shared?.stop())
 
 /** Sends a request to DynamoDB Local and returns its answer. The server checks only the form of the signature. */
 async function ask({ endpoint }: DynamoDBServer, operation: string, body: object): Promise<Record<string, unknown>> {
@@ -39,29 +42,27 @@ const table = {
   KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
 }
 
-it('DynamoDB Local starts, answers, and ends when it is stopped', async () => {
-  const server = await started('memory')
-  expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: [] })
-  expect(server.pid).toBeGreaterThan(0)
-  await server.stop()
-  await expect(ask(server, 'ListTables', {})).rejects.toThrow()
+it('two DynamoDB Locals share no data, and each ends when it is stopped', async () => {
+  const [one, other] = [await startDynamoDB({ data: 'memory' }), shared]
+  cleanUps.push(() => one.stop())
+  expect(await ask(one, 'ListTables', {})).toEqual({ TableNames: [] })
+  await ask(other, 'CreateTable', table)
+  expect(await ask(one, 'ListTables', {})).toEqual({ TableNames: [] })
+  expect(one.pid).toBeGreaterThan(0)
+  await one.stop()
+  await expect(ask(one, 'ListTables', {})).rejects.toThrow()
+  expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: ['things'] })
 })
 
 it('a killed DynamoDB Local restarts on the same port with its data', async () => {
-  const server = await started('disk')
-  await ask(server, 'CreateTable', table)
+  const server = shared
+  await ask(server, 'CreateTable', { ...table, TableName: 'kept' })
   const { pid } = server
   await server.kill()
   await expect(ask(server, 'ListTables', {})).rejects.toThrow()
   await server.restart()
   expect(server.pid).not.toBe(pid)
-  expect(await ask(server, 'ListTables', {})).toEqual({ TableNames: ['things'] })
-})
-
-it('two DynamoDB Locals share no data', async () => {
-  const [one, other] = await Promise.all([started('memory'), started('memory')])
-  await ask(one, 'CreateTable', table)
-  expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: [] })
+  expect((await ask(server, 'ListTables', {})).TableNames).toContain('kept')
 })
 
 it('startDynamoDB rejects with the output of Java if Java fails', async () => {

@@ -2,10 +2,24 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { type PostgresServer, sharedPostgres, startPgBouncer, startPostgres } from '../src/index.ts'
 
 const cleanUps: (() => unknown)[] = []
+
+/** A durable server and a quick server, which all tests of this file share. */
+let durable: PostgresServer
+let quick: PostgresServer
+
+beforeAll(async () => {
+  durable = await startPostgres({ config: { application_name: "it's" } })
+  quick = await startPostgres({ quick: true, config: { synchronous_commit: 'on' } })
+})
+
+afterAll(async () => {
+  await durable?.stop()
+  await quick?.stop()
+})
 
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
@@ -55,10 +69,6 @@ it('PostgreSQL runs as a user other than root, answers on its port and its socke
 })
 
 it('two PostgreSQL servers share no data, and each has its own durability and configuration', async () => {
-  const [durable, quick] = await Promise.all([
-    started({ config: { application_name: "it's" } }),
-    started({ quick: true, config: { synchronous_commit: 'on' } }),
-  ])
   const settings = "SELECT current_setting('fsync') || ' ' || current_setting('synchronous_commit')"
   expect([await ask(durable.url, settings), await ask(quick.url, settings)]).toEqual(['on on', 'off on'])
   await ask(durable.url, 'CREATE TABLE things ()')
@@ -67,14 +77,13 @@ it('two PostgreSQL servers share no data, and each has its own durability and co
 })
 
 it('a killed PostgreSQL restarts on the same port with all committed data', async () => {
-  const server = await started()
-  await ask(server.url, 'CREATE TABLE things AS SELECT 1 AS id')
-  const { pid } = server
-  await server.kill()
-  await expect(ask(server.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/)
-  await server.restart()
-  expect(server.pid).not.toBe(pid)
-  expect(await ask(server.url, 'SELECT id FROM things')).toBe(1)
+  await ask(durable.url, 'CREATE TABLE kept AS SELECT 1 AS id')
+  const { pid } = durable
+  await durable.kill()
+  await expect(ask(durable.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/)
+  await durable.restart()
+  expect(durable.pid).not.toBe(pid)
+  expect(await ask(durable.url, 'SELECT id FROM kept')).toBe(1)
 })
 
 it('data in a given folder remain after PostgreSQL has stopped', async () => {
@@ -104,23 +113,21 @@ it('startPostgres rejects with PostgreSQL’s output if the server rejects its c
 })
 
 it('tests share one PostgreSQL server if an environment variable names this server', async () => {
-  const server = await started()
   cleanUps.push(() => vi.unstubAllEnvs())
-  vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)
+  vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', quick.url)
   const shared = await sharedPostgres()
-  expect(shared.url).toBe(server.url)
+  expect(shared.url).toBe(quick.url)
   await shared.stop()
-  expect(await ask(server.url, 'SELECT 1')).toBe(1)
+  expect(await ask(quick.url, 'SELECT 1')).toBe(1)
   vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', '')
   const own = await sharedPostgres()
   cleanUps.push(() => own.stop())
-  expect(own.url).not.toBe(server.url)
+  expect(own.url).not.toBe(quick.url)
 })
 
 it('clients of PgBouncer share a connection in transaction mode, and have separate connections in session mode', async () => {
-  const server = await started()
   const processes = async (poolMode: 'transaction' | 'session') => {
-    const pooler = await startPgBouncer({ to: server, poolMode })
+    const pooler = await startPgBouncer({ to: quick, poolMode })
     cleanUps.push(() => pooler.stop())
     const [one, other] = [await client(pooler.url), await client(pooler.url)]
     const pids: unknown[] = []
@@ -134,8 +141,7 @@ it('clients of PgBouncer share a connection in transaction mode, and have separa
 })
 
 it('a killed PgBouncer restarts, a stopped PgBouncer ends, and an invalid configuration makes the start reject', async () => {
-  const server = await started()
-  const pooler = await startPgBouncer({ to: server })
+  const pooler = await startPgBouncer({ to: quick })
   cleanUps.push(() => pooler.stop())
   await pooler.kill()
   await expect(ask(pooler.url, 'SELECT 1')).rejects.toThrow()
@@ -143,5 +149,5 @@ it('a killed PgBouncer restarts, a stopped PgBouncer ends, and an invalid config
   expect(await ask(pooler.url, 'SELECT 1')).toBe(1)
   await pooler.stop()
   await expect(ask(pooler.url, 'SELECT 1')).rejects.toThrow()
-  await expect(startPgBouncer({ to: server, config: { pool_mode: 'sometimes' } })).rejects.toThrow(/pool_mode/)
+  await expect(startPgBouncer({ to: quick, config: { pool_mode: 'sometimes' } })).rejects.toThrow(/pool_mode/)
 })
