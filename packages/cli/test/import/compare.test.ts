@@ -76,14 +76,14 @@ function expressions(syntax: Syntax): readonly { readonly expression: string; re
 }
 
 /** Compares all schedules, and expects a rule for every difference and a note for every schedule that is left out. */
-async function expectExplained(argv: readonly string[], cwd: string): Promise<void> {
+async function expectExplained(argv: readonly string[], cwd: string, count = howMany): Promise<void> {
   const { out, err } = await runCli(['import', ...argv, '--zone', 'UTC', '--compare', '--json'], { now: null, cwd })
   expect(err).toBe('')
   const { jobs, notes, comparisons } = JSON.parse(out)
   const leftOut = notes.filter(({ kind }: { kind: string }) => kind === 'left_out')
   const scheduled = jobs.filter(({ schedule }: { schedule: unknown }) => schedule !== null)
-  expect(scheduled.length + leftOut.length).toBe(howMany)
-  expect(scheduled.length).toBeGreaterThan(howMany / 4)
+  expect(scheduled.length + leftOut.length).toBe(count)
+  expect(scheduled.length).toBeGreaterThan(count / 4)
   expect(comparisons).toHaveLength(scheduled.length)
   const differences = comparisons.flatMap((comparison: { differences: readonly object[] }) => comparison.differences)
   expect(differences.filter(({ rule }: { rule: string | null }) => rule === null)).toEqual([])
@@ -123,6 +123,16 @@ it.each([
   limitMs,
 )
 
+/**
+ * Expressions for BullMQ 5 in `npm test`, because its library cron-parser 4 takes 10 ms for an instant. The instants of the first
+ * two differ: one by a repeated local time, one by a weekday with #.
+ */
+const fewExpressions = [
+  { expression: '0 3 * 1,4,7,10 7', timezone: 'Pacific/Chatham' },
+  { expression: '0 12 1-20 * 5#2', timezone: 'UTC' },
+  { expression: '12 0,2,3 L 3-5 *', timezone: 'Asia/Kolkata' },
+]
+
 it.each([
   ['bullmq', bullmq6.Queue],
   ['bullmq-5', bullmq5.Queue as unknown as typeof bullmq6.Queue],
@@ -136,14 +146,12 @@ it.each([
     symlinkSync(realpathSync(installed), join(project, 'node_modules/bullmq'))
     const server = await startRedis()
     const queue = new Queue('q', { connection: { url: server.url } })
-    for (const [n, { expression: pattern, timezone: tz }] of expressions({
-      seconds: true,
-      nth: true,
-      last: true,
-    }).entries()) {
+    const all = expressions({ seconds: true, nth: true, last: true })
+    const asked = isThorough || name === 'bullmq' ? all : fewExpressions
+    for (const [n, { expression: pattern, timezone: tz }] of asked.entries()) {
       await queue.upsertJobScheduler(`job ${n}`, { pattern, tz })
     }
-    await expectExplained(['bullmq', '--from', server.url], project)
+    await expectExplained(['bullmq', '--from', server.url], project, asked.length)
     await queue.close()
     await server.stop()
   },
