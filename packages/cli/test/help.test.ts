@@ -52,10 +52,13 @@ it('--json makes a command print its errors as JSON', async () => {
   })
 })
 
+/** Returns the script that `source <(jobistemer completion bash)` loads. */
+const bashCompletion = async () => (await runCli(['completion', 'bash'])).out
+
 it('bash completion offers commands, options and names of jobs', async () => {
   const complete = (...words: string[]) =>
     `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; echo "\${COMPREPLY[*]}"`
-  const line = `source <(jobistemer completion bash)
+  const line = `${await bashCompletion()}
 jobistemer() { printf 'nightly report\\nimport\\n'; }
 ${complete('ex')}
 ${complete('explain', '--deb')}
@@ -64,7 +67,7 @@ ${complete('explain', 'im')}`
 })
 
 it('bash completion quotes a job name that contains shell commands, and executes none of them', async () => {
-  const line = `source <(jobistemer completion bash)
+  const line = `${await bashCompletion()}
 jobistemer() { printf '%s\\n' '$(echo ran >&2)' "it's \\\`echo ran >&2\\\`" 'nightly report'; }
 for word in '$' it nightly; do
   COMP_WORDS=(jobistemer job "$word"); COMP_CWORD=2; _jobistemer; printf '%s\\n' "\${COMPREPLY[@]}"
@@ -79,7 +82,7 @@ done`
 it('bash completion puts -- before a job name that looks like an option', async () => {
   const complete = (...words: string[]) =>
     `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; printf '%s\\n' "\${COMPREPLY[@]}"`
-  const line = `source <(jobistemer completion bash)
+  const line = `${await bashCompletion()}
 jobistemer() { printf '%s\\n' --yes import; }
 ${complete('remove', '')}
 ${complete('remove', '--', '')}

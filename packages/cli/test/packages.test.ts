@@ -16,6 +16,7 @@ function project(adapter?: string): string {
   mkdirSync(installed, { recursive: true })
   cpSync(join(own, 'dist'), join(installed, 'dist'), { recursive: true })
   cpSync(join(own, 'package.json'), join(installed, 'package.json'))
+  cpSync(join(own, 'test/every-command.mjs'), join(installed, 'test/every-command.mjs'))
   for (const name of ['@jobistemer/core', 'commander', 'jiti', 'picocolors', 'string-width']) {
     symlinkSync(realpathSync(join(own, 'node_modules', name)), join(modules, name))
   }
@@ -30,67 +31,51 @@ function project(adapter?: string): string {
   return folder
 }
 
-it.each([
-  ['sqlite:jobs.db', '@jobistemer/storage-sqlite'],
-  ['redis://localhost:1', '@jobistemer/storage-redis ioredis'],
-  ['postgres://localhost:1/app', '@jobistemer/storage-postgres pg'],
-  ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
-])(
-  'jobistemer -s %s exits with PACKAGE_MISSING if the adapter is missing, and says npm install %s',
-  async (place, packages) => {
-    const folder = project()
-    // Clears NODE_PATH, whose folders may contain the storage package. The test needs this package to be missing.
-    const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
-    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-    expect({ code, out }).toEqual({ code: 2, out: '' })
-    expect(err).toContain('PACKAGE_MISSING')
-    expect(err).toContain(`\n  Run: npm install ${packages}\n`)
-  },
-)
+/**
+ * Runs commands one after the other in one process of the CLI that the project has installed. Returns what each command
+ * has written, with its exit code as the last line.
+ */
+async function run(folder: string, lines: readonly string[]): Promise<readonly string[]> {
+  const asked = JSON.stringify(lines.map((line) => line.split(' ')))
+  // Clears NODE_PATH, whose folders may contain the missing packages.
+  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/test/every-command.mjs '${asked}' 2>&1`
+  const { out } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+  const texts = out.split(/^== .*\n/m).slice(1)
+  expect(texts, out).toHaveLength(lines.length)
+  return texts
+}
 
-it.each([
-  ['bullmq --from redis://localhost:1', 'ioredis'],
-  ['pg-boss --from postgres://localhost:1/app', 'pg'],
-])(
-  'jobistemer import %s exits with PACKAGE_MISSING if the driver is missing, and says npm install %s',
-  async (source, driver) => {
-    const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js import ${source}`
-    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-    expect({ code, out }).toEqual({ code: 2, out: '' })
-    expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
-  },
-)
+const missing = [
+  ['jobs -s sqlite:jobs.db', '@jobistemer/storage-sqlite'],
+  ['jobs -s redis://localhost:1', '@jobistemer/storage-redis ioredis'],
+  ['jobs -s postgres://localhost:1/app', '@jobistemer/storage-postgres pg'],
+  ['jobs -s dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
+  ['import bullmq --from redis://localhost:1', 'ioredis'],
+  ['import pg-boss --from postgres://localhost:1/app', 'pg'],
+  ['ui -s sqlite:jobs.db', '@jobistemer/dashboard'],
+  ['conformance -s sqlite:jobs.db', '@jobistemer/storage-conformance'],
+] as const
 
-it.each(['jobs', 'doctor'])(
-  'jobistemer %s exits with PACKAGE_MISSING if the package pg is missing',
-  async (command) => {
-    const folder = project('storage-postgres')
-    const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js ${command} -s postgres://localhost:1/app`
-    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-    expect({ code, out }).toEqual({ code: 2, out: '' })
-    expect(err).toMatch(/PACKAGE_MISSING.*\n {2}Run: npm install pg\n/)
-  },
-)
-
-it('jobistemer sql --from needs no package pg', async () => {
-  const folder = project('storage-postgres')
-  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js sql --from 0`
-  const { code, out } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-  expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('CREATE') })
-})
-
-it('jobistemer ui exits with PACKAGE_MISSING if the dashboard is missing, and names the package to install', async () => {
-  const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`
-  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-  expect({ code, out }).toEqual({ code: 2, out: '' })
-  expect(err).toContain('\n  Run: npm install @jobistemer/dashboard\n')
-})
-
-it('conformance exits with PACKAGE_MISSING if the conformance kit is missing, and names the package to install', async () => {
+it('a command exits with PACKAGE_MISSING if a package of it is missing, and says which packages npm must install', async () => {
   const folder = project()
-  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js conformance -s sqlite:jobs.db`
-  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-  expect({ code, out }).toEqual({ code: 2, out: '' })
-  expect(err).toMatch(/PACKAGE_MISSING.*\n {2}Run: npm install @jobistemer\/storage-conformance\n/)
+  const texts = await run(
+    folder,
+    missing.map(([line]) => line),
+  )
+  for (const [index, [line, packages]] of missing.entries()) {
+    const field = line.startsWith('import') ? ', --from' : ''
+    expect(texts[index], line).toMatch(
+      new RegExp(`^error: [^\\n]*PACKAGE_MISSING${field}[^\\n]*\\n {2}Run: npm install ${packages}\\ncode 2\\n$`),
+    )
+  }
   expect(readdirSync(folder).sort()).toEqual(['jobs.db', 'node_modules'])
+})
+
+it('jobs and doctor on PostgreSQL exit with PACKAGE_MISSING if the package pg is missing, which sql --from does not need', async () => {
+  const place = 'postgres://localhost:1/app'
+  const lines = [`jobs -s ${place}`, `doctor -s ${place}`, 'sql --from 0']
+  const [sql, ...others] = [...(await run(project('storage-postgres'), lines))].reverse()
+  for (const text of others)
+    expect(text).toMatch(/^error: [^\n]*PACKAGE_MISSING[^\n]*\n {2}Run: npm install pg\ncode 2\n$/)
+  expect(sql).toMatch(/CREATE.*\ncode 0\n$/s)
 })

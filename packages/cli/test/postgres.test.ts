@@ -48,10 +48,10 @@ it('the commands jobs and trigger work in the PostgreSQL schema that --prefix na
 })
 
 it('conformance on PostgreSQL uses its own schemas, and removes them', async () => {
-  const { code, out } = await ask(['conformance', '--depth', 'cases', '--grep', 'prune: '])
+  const { code, out } = await ask(['conformance', '--depth', 'cases', '--grep', 'prune: what '])
   expect(code).toBe(0)
   expect(out).toMatch(/^In schemas that begin with jobistemer_conformance_\d+, until the end\.\n/)
-  expect(out).toMatch(/ (\d{2}) cases: \1 passed, 0 failed\.\n$/)
+  expect(out).toMatch(/ ([2-9]) cases: \1 passed, 0 failed\.\n$/)
   const { rows } = await admin.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobistemer%'")
   expect(rows).toEqual([])
 })
@@ -165,8 +165,7 @@ it('a PostgreSQL server that is absent or never answers causes an error within -
   const silent = await ask(['jobs', '--timeout', '300ms'], `postgres://joe:secret@127.0.0.1:${port}/app`)
   mute.close()
   expect(silent).toMatchObject({ code: 3, err: expect.stringMatching(/STORAGE_(BUSY|UNREACHABLE|TIMEOUT)/) })
-  const gone = await startCli(['jobs', '-s', 'postgres://joe@127.0.0.1:1/app?password=secret', '--timeout', '20s'])
-    .ended
+  const gone = await ask(['jobs', '--timeout', '20s'], 'postgres://joe@127.0.0.1:1/app?password=secret')
   expect(gone).toMatchObject({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
   const examined = await ask(['doctor', '--json'], 'postgres://joe:secret@127.0.0.1:1/app')
   expect({ code: examined.code, codes: codesOf(examined.out) }).toEqual({ code: 3, codes: ['STORAGE_UNREACHABLE'] })
