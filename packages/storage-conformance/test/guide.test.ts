@@ -122,3 +122,5 @@ await runReadmeExamples(
   },
   fileStorage,
 )
+// The test files of a process share its environment.
+vi.unstubAllEnvs()

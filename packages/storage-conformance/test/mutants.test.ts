@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert'
 import type { Storage } from '@jobistemer/core/storage'
-import { describe, expect, it, vi } from 'vitest'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type StorageCase, storageCases, withWorld } from '../src/index.ts'
 import { connectionMutants, wakingWorld } from './mutants/connection-mutants.ts'
 import { countMutants } from './mutants/count-mutants.ts'
@@ -29,13 +30,9 @@ import { textMutants } from './mutants/text-mutants.ts'
 import { isThorough, kitEffort } from '../../workspace/test-effort.ts'
 import { transactionalWorld, withinMutants } from './mutants/within-mutants.ts'
 
-// When a model case has detected a mutant, it would search a shorter counterexample for several seconds. `endOnFailure` omits
-// this search.
-vi.mock('fast-check', async (importOriginal) => {
-  const { default: real } = await importOriginal<typeof import('fast-check')>()
-  const check: typeof real.check = (property, parameters) => real.check(property, { ...parameters, endOnFailure: true })
-  return { default: { ...real, check } }
-})
+// When a model case has detected a mutant, fast-check would search a shorter counterexample for several seconds.
+beforeAll(() => fc.configureGlobal({ endOnFailure: true }))
+afterAll(() => fc.resetConfigureGlobal())
 
 const subjects = [
   createMutants,
