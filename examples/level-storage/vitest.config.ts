@@ -2,7 +2,7 @@ import { defineConfig, mergeConfig, type ViteUserConfig } from 'vitest/config'
 import { kitEffort } from '../../packages/workspace/test-effort.ts'
 import { sharedSettings } from '../../packages/workspace/vitest.shared.ts'
 
-const { scale, seeds } = kitEffort(0.25)
+const { scale, seeds } = kitEffort(0.25, 0.1)
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,

@@ -10,7 +10,7 @@ import { spec } from 'node:test/reporters'
 // The environment variable `JOBISTEMER_TEST_EFFORT` determines the amount of work and the seeds of the conformance kit.
 // If the user has set `JOBISTEMER_CONFORMANCE_SCALE` or `JOBISTEMER_CONFORMANCE_SEED`, this program keeps that value.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
-process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
+process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort > 1 ? effort / 4 : 0.1)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')
 
 const folder = import.meta.dirname

@@ -13,6 +13,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { memoryDatabase, memoryStorage } from '../src/index.ts'
 import { checkLedger, checkStep, expectedClaim, type Ledger, readLedger } from './ledger.ts'
+import { byEffort } from '../../workspace/test-effort.ts'
 import { firstAttempt, jobContent, Node, recoveryItem, slotAt, slotItem, start, triggerItem } from './world.ts'
 
 const names = ['alpha', 'beta'] as const
@@ -238,7 +239,7 @@ describe('the memory storage under random calls from two nodes', () => {
       }),
       // After a failure, fast-check searches for shorter failing runs. This time limit ends the search before the
       // timeout of the test, so that fast-check can print the seed.
-      { numRuns: 100, interruptAfterTimeLimit: 40_000 },
+      { numRuns: byEffort(100, 35), interruptAfterTimeLimit: 40_000 },
     )
   })
 })
