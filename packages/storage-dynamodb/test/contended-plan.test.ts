@@ -9,7 +9,7 @@ const paused = { count: 0 }
 
 let dynamodbStorage: typeof DynamodbStorage
 
-// These tests only count the pauses between tries, so a counter replaces the pauses. Transactions are limited to 30 writes
+// These tests only count the pauses between tries, so a counter replaces the pauses. Transactions are limited to 10 writes
 // instead of 100, so that a step with fewer records needs a plan. The mocked module applies to this file only.
 beforeAll(async () => {
   vi.resetModules()
@@ -18,7 +18,7 @@ beforeAll(async () => {
     pause: async () => {
       paused.count++
     },
-    transactionLimit: isThorough ? 100 : 30,
+    transactionLimit: isThorough ? 100 : 10,
   }))
   dynamodbStorage = (await import('../src/index.ts')).dynamodbStorage
 })
@@ -70,7 +70,7 @@ async function deleteWithBacklog(name: string, times: number) {
     dynamodbStorage({ client: one as DynamoDBClient, tableName: 'contended-plan', prefix: name }),
   ) as [ReturnType<typeof dynamodbStorage>, ReturnType<typeof dynamodbStorage>]
   const { id } = await addJob(plain, name, 'queue')
-  const items = Array.from({ length: isThorough ? 100 : 30 }, (_, index) => triggerItem(id, index))
+  const items = Array.from({ length: isThorough ? 100 : 10 }, (_, index) => triggerItem(id, index))
   await plain.createOccurrences({ now: slotAt(1), owner, items })
   const remove = (storage: typeof plain) =>
     storage.saveJobs({ now: slotAt(2), changes: [{ kind: 'delete', id, expectedVersion: null }] })

@@ -20,13 +20,13 @@ import { historyOf, largeRuns, recoveryOf } from './large-content.ts'
 import { useTable } from './use-table.ts'
 
 // A step with more writes than one transaction permits takes several transactions. DynamoDB permits 100 writes. In `npm test`,
-// this file sets the limit to 30, so that fewer records make a large step. The files large-records, interleavings and the
+// this file sets the limit to 15, so that fewer records make a large step. The files large-records, interleavings and the
 // conformance kit test large steps with DynamoDB's own limit.
-const transactionLimit = isThorough ? 100 : 30
+const transactionLimit = isThorough ? 100 : 15
 /** Number of records in one transaction of a large step. A record takes up to three writes. */
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 /** Number of slots or triggers of a large step. */
-const many = isThorough ? 120 : 36
+const many = isThorough ? 120 : 16
 
 let dynamodbStorage: typeof DynamodbStorage
 
@@ -76,11 +76,11 @@ it(`if an update lets ${many} queued occurrences overlap, all of these occurrenc
   const { claimed, more } = await storage.claim({
     now: slotAt(many + 1),
     owner,
-    limit: many - 20,
+    limit: many - 10,
     exceptHandlerKeys: [],
     sweep: false,
   })
-  expect([claimed.length, more]).toEqual([many - 20, true])
+  expect([claimed.length, more]).toEqual([many - 10, true])
 })
 
 /**
