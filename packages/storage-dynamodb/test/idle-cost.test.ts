@@ -9,7 +9,7 @@ import { meteredClient } from './metered-client.ts'
 import { Minutely } from './minutely.ts'
 
 const tableName = 'idle'
-const minutes = 5
+const minutes = isThorough ? 5 : 2
 
 /**
  * Returns the DynamoDB read request units of a node with `count` jobs in one hour without due slots, extrapolated from
