@@ -195,18 +195,19 @@ describe('large records in DynamoDB', () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     // With four results of 80 KB each, the occurrences together exceed the 4 MB of one transaction.
-    const items = Array.from({ length: 14 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
+    const items = Array.from({ length: 14 }, (_, key) => ({ ...triggerItem(id, key), details, runs: [] }))
     await storage.createOccurrences({ now: slotAt(1), owner, items })
     const releases = items.map((item): SettleItem => {
       const change = { kind: 'release', dueAt: slotAt(1), reason: 'shutdown' } as const
-      return { id: item.id, jobId: id, scheduledAt: item.scheduledAt, token: 1, sequence: 1, runs: item.runs, change }
+      const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }
+      return { ...address, token: 1, sequence: 1, runs: runsWith(2), change }
     })
     await storage.settle({ now: slotAt(1), items: releases })
     const claimed = await claim(14, strict())
     expect(new Set(claimed.map((record) => record.id))).toEqual(new Set(items.map((item) => item.id)))
     for (const record of claimed) {
-      const item = items.find((one) => one.id === record.id)
-      expect(record).toMatchObject({ token: 2, details, runs: item?.runs })
+      const release = releases.find((one) => one.id === record.id)
+      expect(record).toMatchObject({ token: 2, details, runs: release?.runs })
     }
   })
 
