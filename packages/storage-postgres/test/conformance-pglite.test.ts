@@ -1,8 +1,9 @@
 import { PGlite } from '@electric-sql/pglite'
 import { storageConformance } from '@jobistemer/storage-conformance'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
-import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
+import { kitEffort } from '../../workspace/test-effort.ts'
+import { furtherPostgres } from './postgres-conformance.ts'
 import { Worlds } from './worlds.ts'
 
 let client: PGlite
@@ -17,7 +18,7 @@ afterAll(() => client?.close())
 
 storageConformance({
   describe,
-  it: furtherKind(it),
+  it: furtherPostgres(),
   name: 'pglite',
   capabilities: {
     findsDueJobs: true,
