@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createScheduler, defineJob, type Scheduler, type TaskContext } from '@jobistemer/core'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { useSchemas } from './schemas.ts'
 
 /** Adapter for one transaction tool: begins a transaction, inserts a name, and ends the transaction after the body. */
@@ -13,16 +13,15 @@ export type OpenTool = (notes: string) => Promise<Tool>
 
 /** Tests a trigger and a completion inside the transactions of one tool, against a real server. */
 export function describeTool(name: string, openTool: OpenTool): void {
-  const { open, pool: newPool, query, schema: newSchema } = useSchemas()
+  const { open, pool: newPool, query } = useSchemas()
+  const schema = `tool_${randomUUID().replaceAll('-', '')}`
 
   describe(name, () => {
     let tool: Tool
     let notes: string
-    let schema: string
     let scheduler: Scheduler | null = null
 
     beforeEach(async () => {
-      schema = newSchema()
       notes = `notes_${randomUUID().replaceAll('-', '')}`
       await query(`CREATE TABLE ${notes} (name text)`)
       tool = await openTool(notes)
@@ -34,6 +33,8 @@ export function describeTool(name: string, openTool: OpenTool): void {
       await tool.close()
       await query(`DROP TABLE ${notes}`)
     })
+
+    afterAll(() => query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 
     const noted = async () => (await query(`SELECT name FROM ${notes} ORDER BY name`)).map(({ name }) => name)
 
