@@ -3,10 +3,12 @@ import { expect, it } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 import { damageStatements } from './damage.ts'
 import { useSchemas } from './schemas.ts'
+import { isThorough } from '../../workspace/test-effort.ts'
 
 const { pool, query, schema: newSchema } = useSchemas()
 
-it.each(['garbage', 'null', '[]'])(
+// The conformance kit tests the storage with each of these texts.
+it.each(isThorough ? ['garbage', 'null', '[]'] : ['null'])(
   'a node runs all readable jobs although other PostgreSQL rows contain %s',
   async (text) => {
     const schema = newSchema()
