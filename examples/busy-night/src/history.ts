@@ -3,15 +3,16 @@ import type { Storage } from '@jobistemer/core/storage'
 import { virtualClock } from '@jobistemer/core/testing'
 import { jobs } from './jobs.ts'
 
-const hours = 6
+/** Length of the history before the demo, in hours. */
+const fullHours = 6
 /** Length of the simulated outage before the demo, in minutes. No node runs during the outage. */
 const gapMinutes = 20
 
 /**
- * Fills the storage with runs of the hours before `now`. A node makes these runs on a virtual clock, which advances as soon
+ * Fills the storage with runs of the last `hours` before `now`. A node makes these runs on a virtual clock, which advances as soon
  * as all work is done.
  */
-export async function makeHistory(storage: Storage, now: number): Promise<void> {
+export async function makeHistory(storage: Storage, now: number, hours = fullHours): Promise<void> {
   const clock = virtualClock(new Date(now - hours * 3_600_000))
   const scheduler = createScheduler({
     storage,
@@ -36,8 +37,8 @@ export async function makeRequests(storage: Storage, now: number): Promise<void>
   await client.trigger('recount-stock', { actor, reason: 'a customer asked', data: { shelf: 7 } })
   const hour = 3_600_000
   await client.backfill('exchange-rates', {
-    from: now - (hours + 2) * hour,
-    to: now - hours * hour,
+    from: now - (fullHours + 2) * hour,
+    to: now - fullHours * hour,
     which: 'all',
     actor,
     reason: 'the bank has mended them',

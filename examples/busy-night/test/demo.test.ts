@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createClient, silentLogger } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
+import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { makeHistory, makeRequests } from '../src/history.ts'
 
 const storage = sqliteStorage({ file: ':memory:' })
@@ -8,7 +9,8 @@ const client = createClient({ storage, logger: silentLogger })
 
 beforeAll(async () => {
   const now = Date.parse('2026-03-02T12:00:00Z')
-  await makeHistory(storage, now)
+  // Each of the 5 slots within 50 min has a different result. A history of 2 h has 10 of these slots.
+  await makeHistory(storage, now, isThorough ? 6 : 2)
 })
 afterAll(async () => {
   await client.close()
