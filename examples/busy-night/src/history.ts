@@ -9,8 +9,8 @@ const fullHours = 6
 const gapMinutes = 20
 
 /**
- * Fills the storage with runs of the last `hours` before `now`. A node makes these runs on a virtual clock, which advances as soon
- * as all work is done.
+ * Fills the storage with the runs of the last hours before `now`; `hours` is their number. A node makes these runs on a
+ * virtual clock, which advances as soon as all work is done.
  */
 export async function makeHistory(storage: Storage, now: number, hours = fullHours): Promise<void> {
   const clock = virtualClock(new Date(now - hours * 3_600_000))

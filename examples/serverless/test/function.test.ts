@@ -26,7 +26,7 @@ const context = { getRemainingTimeInMillis: () => 60_000 }
 
 it('overlapping calls of runDue in separate processes run each slot once, and the reports of all calls together count each run once', async () => {
   const client = await localTable()
-  const clock = virtualClock('2026-01-01T04:27:30Z')
+  const clock = virtualClock('2026-01-01T04:29:30Z')
   const done: string[] = []
   const note = (what: string) => done.push(`${new Date(clock.now()).toISOString().slice(11, 19)} ${what}`)
   let reportsBegun = 0
@@ -40,15 +40,13 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
   // Each function has its own scheduler, as if the function ran in a separate process.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
-  for (let minute = 0; minute < 10; minute++) {
+  for (let minute = 0; minute < 7; minute++) {
     const calls = processes.map((call) => call({}, context))
     await clock.advance({ minutes: 1 })
     reports.push(...(await Promise.all(calls)))
   }
   // Two processes run the two jobs of 04:30, in any order.
   expect(done.toSorted()).toEqual([
-    '04:28:30 letters',
-    '04:29:30 letters',
     '04:30:30 letters',
     '04:30:30 report of 2026-01-01',
     '04:31:30 letters',
@@ -58,10 +56,9 @@ it('overlapping calls of runDue in separate processes run each slot once, and th
     '04:35:30 letters',
     // The first attempt of the report failed, and its retry runs 5 min later.
     '04:35:30 report of 2026-01-01',
-    '04:36:30 letters',
   ])
   expect(reports.every(({ ended, leftBehind }) => ended === 'idle' && leftBehind === 0)).toBe(true)
-  expect(reports.reduce((sum, { finished }) => sum + finished, 0)).toBe(10)
+  expect(reports.reduce((sum, { finished }) => sum + finished, 0)).toBe(7)
   const onlooker = createClient({ storage: dynamodbStorage({ client, tableName }), clock })
   const { items } = await onlooker.occurrences({ job: 'report' })
   expect(items.map(({ state }) => state)).toEqual(['completed'])
