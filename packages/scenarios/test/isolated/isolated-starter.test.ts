@@ -18,20 +18,16 @@ const task = (kind: string, more: object = {}) => ({
 const pidOf = (said: string): number => Number(said.split(' ')[0])
 
 describe('the starter process of a node', () => {
-  it('starts all processes of isolated tasks', async () => {
-    const { begin } = await isolatedScene({ one: task('starts'), other: task('starts') })
-    const parents: number[] = []
-    for (const name of ['one', 'other']) parents.push(parentOf(pidOf((await begin(name)).said)))
-    expect(parentOf(parents[0] as number)).toBe(process.pid)
-    expect(parents[1]).toBe(parents[0])
-  })
-
-  it('ends at the shutdown of its node, together with the running child processes', async () => {
-    const { begin, scheduler } = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
-    const pid = pidOf((await begin('job')).said)
-    const starter = parentOf(pid)
+  it('starts all processes of isolated tasks, and ends with them at the shutdown of its node', async () => {
+    const starts = task('starts', { killAfter: { minutes: 10 } })
+    const { begin, scheduler } = await isolatedScene({ one: starts, other: starts })
+    const pids: number[] = []
+    for (const name of ['one', 'other']) pids.push(pidOf((await begin(name)).said))
+    const [starter, second] = pids.map(parentOf) as [number, number]
+    expect(parentOf(starter)).toBe(process.pid)
+    expect(second).toBe(starter)
     await scheduler.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })
-    expect([stateOf(pid), stateOf(starter)]).toEqual([null, null])
+    expect([...pids, starter].map(stateOf)).toEqual([null, null, null])
   })
 
   it('exists from the first attempt in a process to the shutdown of its node; a node with only thread tasks has none', async () => {
