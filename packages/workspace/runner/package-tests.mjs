@@ -47,20 +47,20 @@ export function packageTests(workspacePackage) {
 // the end.
 const longest = [
   '@jobistemer/scenarios',
-  '@jobistemer/torture',
   '@jobistemer/storage-dynamodb',
-  '@jobistemer/dashboard',
-  '@jobistemer/benchmarks',
   '@jobistemer/storage-postgres',
-  '@jobistemer/example-nightly-backup',
-  '@jobistemer/cli',
+  '@jobistemer/dashboard',
   '@jobistemer/storage-redis',
-  '@jobistemer/site',
-  '@jobistemer/storage-conformance',
-  '@jobistemer/simulator',
   '@jobistemer/storage-sqlite',
-  '@jobistemer/test-servers',
+  '@jobistemer/cli',
+  '@jobistemer/torture',
+  '@jobistemer/simulator',
+  '@jobistemer/storage-conformance',
+  '@jobistemer/benchmarks',
+  '@jobistemer/example-nightly-backup',
   'level-storage-example',
+  '@jobistemer/site',
+  '@jobistemer/test-servers',
 ]
 
 /**

@@ -31,8 +31,8 @@ export async function testRun(names, more = []) {
   if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
   const { long, short } = longestFirst(chosen)
-  // On two processors, the tests of three packages run at once, because they often wait for servers, processes and deadlines.
-  const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 3 })
+  // On two processors, the tests of four packages run at once, because they often wait for servers, processes and deadlines.
+  const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 4 })
   const afterwards = await runSteps(more, { concurrency: 2 })
   // The check that no file has changed runs only in CI, because developers may edit files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
