@@ -18,8 +18,8 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 }
 
 const seeds = seedsByEffort(1)
-/** The faults are random. With 150 occurrences, each of them occurs several times. */
-const occurrences = isThorough ? 250 : 150
+/** The faults are random. With 40 occurrences, each of them occurs several times. */
+const occurrences = isThorough ? 250 : 40
 
 it('whatever fails between the statements of a transaction, the storage stores a handler’s row and the end of its task, or neither', {
   timeout: 240_000 * seeds.length,
