@@ -280,27 +280,7 @@ it('99 waiting triggers with large data are canceled in one step', async () => {
     changes: [{ kind: 'delete', id, expectedVersion: null }],
   })
   expect(answer).toMatchObject({ outcome: 'saved' })
-  const page = await storage.listOccurrences({
-    kind: 'job',
-    jobId: id,
-    order: 'ascending',
-    limit: 200,
-    cursor: null,
-    runs: false,
-  })
-  const found = [...page.items]
-  for (let cursor = page.cursor; cursor !== null; ) {
-    const next = await storage.listOccurrences({
-      kind: 'job',
-      jobId: id,
-      order: 'ascending',
-      limit: 200,
-      cursor,
-      runs: false,
-    })
-    found.push(...next.items)
-    cursor = next.cursor
-  }
+  const found = await historyOf(storage, id)
   expect(found).toHaveLength(99)
   expect(new Set(found.map(({ state, reason }) => `${state} ${reason}`))).toEqual(new Set(['canceled deleted']))
   expect(new Set(found.map(({ details }) => details.data))).toEqual(new Set(items.map(({ details }) => details.data)))
