@@ -144,7 +144,7 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begun(place)
       // Without the guard, the head keeps the moved occurrence, and the step moves this occurrence a second time. The second
-      // move violates the primary key. The test ignores the resulting error.
+      // move violates the primary key. Expected here: the resulting error.
       await replaceOwner(place).catch(() => {})
       const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
       const [counts] = (await place.storage.get({ counts: [place.id] })).counts

@@ -32,6 +32,7 @@ beforeEach(() => {
 async function activity(): Promise<Record<string, Activity>> {
   await storage.close()
   const pid = (await mine.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
+  // Expected here: the query rejects, because the server ends the query's own connection.
   await mine.query('SELECT pg_terminate_backend($1)', [pid]).catch(() => {})
   await expect.poll(() => query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).toHaveLength(0)
   const rows = await query(

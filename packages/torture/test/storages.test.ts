@@ -106,7 +106,7 @@ it.concurrent('PostgreSQL accepts new connections after the client or the server
   await createJobs(storage)
   for (const end of ['server', 'network']) {
     await server.breakConnections()
-    // The idle connections of the pool are broken, so the first call may fail.
+    // Expected here: an error of the first call, because the idle connections of the pool are broken.
     await stored(storage).catch(() => {})
     expect(await stored(storage), end).toBe(names.length)
   }

@@ -126,7 +126,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       if (canceledBy(call, answer) !== null && ++steps === 1) world.crash(updating)
       return answer
     }
-    // The call may reject, because its node crashes.
+    // Expected here: the call rejects, because its node crashes.
     updating.update('crowded', later, { waiting: 'cancel' }).catch(() => undefined)
     await world.clock.settle()
     end()
