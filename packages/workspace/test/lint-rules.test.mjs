@@ -20,8 +20,6 @@ async function lint(files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content)
   }
-  // Biome finds import cycles only among files near its settings file. So the test copies the settings to the same
-  // folder as in the repository.
   const settings = join('packages', 'workspace')
   for (const name of ['biome.json', 'lint']) {
     cpSync(join(root, settings, name), join(folder, settings, name), { recursive: true })
@@ -87,14 +85,6 @@ describe('the lint rules for time and randomness', () => {
 })
 
 describe('the lint rules for modules', () => {
-  it('reject modules that import each other', async () => {
-    const files = {
-      'packages/any/src/one.ts': "import { two } from './two.ts'\nexport const one = (): number => two()\n",
-      'packages/any/src/two.ts': "import { one } from './one.ts'\nexport const two = (): number => one()\n",
-    }
-    expect(await lint(files)).toEqual(['noImportCycles'])
-  })
-
   it('reject default exports, except in configuration files', async () => {
     const content = 'export default { setting: 1 }\n'
     expect(await lint({ 'packages/any/src/settings.ts': content })).toEqual(['noDefaultExport'])

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
+import { importCircles } from '../figures/import-circles.mjs'
 import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
@@ -62,3 +63,33 @@ it('the lockfile contains no download address', () => {
   // test ignores such lines.
   expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])
 })
+
+// Biome's rule `noImportCycles` takes six seconds of processor time for the same.
+it('no source files import each other in a circle, imports of types aside', async () => {
+  const files = (await trackedFiles()).filter(({ path }) => /\.(ts|tsx|js|mjs)$/.test(path))
+  const imports = new Map(files.map(({ path, text }) => [join(root, path), importsOf(join(root, path), text)]))
+  expect([...imports.values()].flat().length).toBeGreaterThan(files.length)
+  expect(importCircles(imports)).toEqual([])
+})
+
+it.each([
+  ["import { one } from './one.ts'", ['/src/one.ts']],
+  ["import {\n  one,\n  type Two,\n} from '../one.ts'", ['/one.ts']],
+  ["import './one.ts'", ['/src/one.ts']],
+  ["export * from './one.ts'", ['/src/one.ts']],
+  ["const { one } = await import('./one.ts')", ['/src/one.ts']],
+  ["import type { One } from './one.ts'", []],
+  ["import { one } from 'one'", []],
+])('the files that the statement %j imports are found', (text, found) => {
+  expect(importsOf('/src/file.ts', text)).toEqual(found)
+})
+
+/**
+ * Returns the absolute paths of the files that a source file imports or re-exports. Ignores imports of types.
+ * @param {string} file
+ * @param {string} text
+ */
+function importsOf(file, text) {
+  const statement = /(?:^(?:import|export)\b(?! type\b)[^'"`;]*|\bimport\()['"](\.[^'"]+)['"]/gm
+  return [...text.matchAll(statement)].map(([, path]) => resolve(dirname(file), String(path)))
+}
