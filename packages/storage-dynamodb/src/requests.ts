@@ -20,7 +20,6 @@ import {
 import { systemClock } from '@jobistemer/core'
 import { partialAnswers, random } from '@jobistemer/core/storage'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isAbsent, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
@@ -397,10 +396,12 @@ export class Pauses {
 
 /** Settles as the answer, or rejects when the signal fires. The client ignores its signal while it waits for credentials. */
 async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Stops listening after the answer, because Node.js keeps a signal that has listeners until it fires.
-  const ended = new AbortController()
-  const late = once(signal, 'abort', { signal: ended.signal }).then(() => Promise.reject(signal.reason))
-  return await Promise.race([answer, late]).finally(() => ended.abort())
+  return await new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort)
+    // Stops listening after the answer, because Node.js keeps a signal that has listeners until it fires.
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }
 
 export async function pause(delayMs: number): Promise<void> {
