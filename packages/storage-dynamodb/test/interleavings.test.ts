@@ -191,11 +191,11 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not make a claim smaller: one call claims 14 large occurrences', async () => {
+  it('do not make a claim smaller: one call claims 10 large occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
-    // With four results of 80 KB each, the occurrences together exceed the 4 MB of one transaction.
-    const items = Array.from({ length: 14 }, (_, key) => ({ ...triggerItem(id, key), details, runs: [] }))
+    // With four results of 107 KB each, the occurrences together exceed the 4 MB of one transaction.
+    const items = Array.from({ length: 10 }, (_, key) => ({ ...triggerItem(id, key), details, runs: [] }))
     await storage.createOccurrences({ now: slotAt(1), owner, items })
     const releases = items.map((item): SettleItem => {
       const change = { kind: 'release', dueAt: slotAt(1), reason: 'shutdown' } as const
@@ -203,7 +203,7 @@ describe('large records in DynamoDB', () => {
       return { ...address, token: 1, sequence: 1, runs: runsWith(2), change }
     })
     await storage.settle({ now: slotAt(1), items: releases })
-    const claimed = await claim(14, strict())
+    const claimed = await claim(10, strict())
     expect(new Set(claimed.map((record) => record.id))).toEqual(new Set(items.map((item) => item.id)))
     for (const record of claimed) {
       const release = releases.find((one) => one.id === record.id)
