@@ -14,6 +14,9 @@ import ts from 'typescript-oldest'
  * @property {(word: string) => boolean} knows whether a word occurs in its code, in any case, as part of names too
  */
 
+/** The read files by path. Several tests and figures read the same adapters. @type {Map<string, Source>} */
+const known = new Map()
+
 /**
  * Reads all TypeScript files of a folder, or one file, in the order of their paths.
  * @param {string} place absolute path
@@ -29,6 +32,13 @@ export function readSources(place) {
 
 /** @param {string} file @returns {Source} */
 function readSource(file) {
+  const source = known.get(file) ?? parseSource(file)
+  known.set(file, source)
+  return source
+}
+
+/** @param {string} file @returns {Source} */
+function parseSource(file) {
   const text = readFileSync(file, 'utf8')
   const tree = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
   const codeLines = linesOfCode(tree)

@@ -6,6 +6,7 @@ import { longestEqualRun } from '../figures/equal-lines.mjs'
 import { countFigures } from '../figures/figures.mjs'
 import { importCircles } from '../figures/import-circles.mjs'
 import { readSources } from '../figures/read-source.mjs'
+import { workspacePackages } from '../runner/packages.mjs'
 import { root } from '../runner/repository.mjs'
 
 /** Writes files into a temporary folder. @param {Record<string, string>} files path → content @returns {string} the folder */
@@ -102,6 +103,15 @@ it('countFigures returns twelve figures about this repository', () => {
   const figures = countFigures(root)
   expect(figures).toHaveLength(12)
   expect(figures.filter(({ name, value }) => value === 0 && !name.includes('circles'))).toEqual([])
+})
+
+it('no two storage adapters have 15 or more successive lines of code in common', () => {
+  const adapters = workspacePackages()
+    .map(({ path }) => path)
+    .filter((path) => /\/storage-(?!conformance)/.test(path))
+  expect(adapters.length).toBeGreaterThanOrEqual(5)
+  const lines = adapters.map((path) => readSources(join(root, path, 'src')).map(({ codeLines }) => codeLines))
+  expect(longestEqualRun(lines)).toBeLessThan(15)
 })
 
 describe('the lists of files that a new feature touches, in engine.md', () => {
