@@ -15,22 +15,27 @@ export async function open(page: Page, origin: string, path: string): Promise<vo
 }
 
 /**
- * Opens a view as {@link open} does. If the page shows another kind of view of the same dashboard, replaces the view in the
- * page, as the back button of the browser does. That takes less processor time than a load. If the page already shows the view,
- * only waits.
+ * Opens a view as {@link open} does. If the page shows another view of the same dashboard, replaces the view in the page, as the
+ * back button of the browser does. That takes less processor time than a load. If the page already shows the view, only waits.
  */
 export async function show(page: Page, origin: string, path: string): Promise<void> {
   const [from, to] = [new URL(page.url()), new URL(`${origin}${basePath}${path}`)]
   if (from.href === to.href) return settled(page)
-  const isInPage = from.origin === to.origin && from.pathname !== to.pathname && from.pathname.startsWith(basePath)
+  const isInPage = from.origin === to.origin && from.pathname.startsWith(basePath)
   if (!isInPage) return open(page, origin, path)
-  // Waits for two frames, so that the page no longer contains the elements of the earlier view.
-  await page.evaluate(`new Promise((resolve) => {
-    history.pushState(null, '', ${JSON.stringify(to.href)})
-    dispatchEvent(new PopStateEvent('popstate'))
-    scrollTo(0, 0)
-    requestAnimationFrame(() => requestAnimationFrame(resolve))
-  })`)
+  // A view of the same kind would keep its state, for example an open dialog. So the page shows another kind in between: a
+  // page that names no run or no job, which needs no request.
+  const between = new URL(`${origin}${basePath}${from.pathname.endsWith('/run') ? '/job' : '/run'}`)
+  const steps = from.pathname === to.pathname ? [between, to] : [to]
+  // Waits for two frames after each step, so that the page no longer contains the elements of the earlier view.
+  await page.evaluate(`(async () => {
+    for (const address of ${JSON.stringify(steps.map(({ href }) => href))}) {
+      history.pushState(null, '', address)
+      dispatchEvent(new PopStateEvent('popstate'))
+      scrollTo(0, 0)
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+    }
+  })()`)
   await settled(page)
 }
 
