@@ -6,6 +6,7 @@ import { startRedis } from '@jobistemer/test-servers'
 import Database from 'better-sqlite3'
 import { expect, it, onTestFinished } from 'vitest'
 import { jobName } from '../src/backup-job.ts'
+import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase, temporaryFolder } from './world.ts'
 
@@ -23,7 +24,8 @@ function smallWorld(): { readonly folder: string; readonly options: readonly str
   return { folder, options: ['--db', database, '--out', join(folder, 'out')] }
 }
 
-it('SIGINT ends the demo and its nodes at once', async () => {
+// `npm test` tests SIGINT with a server that the user names.
+it.runIf(isThorough)('SIGINT ends the demo and its nodes at once', async () => {
   const demo = demoOfTest(...smallWorld().options)
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   const alive = () => [a, b].map((node) => isAlive(Number(node)))
@@ -68,13 +70,19 @@ it('if a node of the demo dies unexpectedly, the demo prints the reason and stop
   expect([a, server].map((processId) => isAlive(Number(processId)))).toEqual([false, false])
 })
 
-it('the demo stores its ledger on a server that the user names, and does not stop that server', async () => {
+it('SIGINT ends the demo and its nodes, but not the server that the user names for the ledger', async () => {
   const server = await startRedis({ config: { appendonly: 'yes' } })
   onTestFinished(() => server.stop())
   const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '5', ...smallWorld().options)
   const [, prefix] = await demo.said(/all keys begin with \{([\w-]+)/)
+  const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   await demo.said(/rotate {4}attempt 1 on [AB] succeeded/)
-  await demo.stop()
+  const alive = () => [a, b].map((node) => isAlive(Number(node)))
+  expect(alive()).toEqual([true, true])
+  demo.child.kill('SIGINT')
+  expect(await demo.ended).toBe(130)
+  expect(demo.output()).toContain('ended by SIGINT')
+  expect(alive()).toEqual([false, false])
   const storage = redisStorage({ url: server.url, prefix: prefix as string })
   onTestFinished(() => storage.close())
   expect((await createScheduler({ storage }).occurrences({ job: jobName })).items.length).toBeGreaterThan(0)
