@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { isThorough } from '../../workspace/test-effort.ts'
 import { type DynamoDBServer, startDynamoDB } from '../src/index.ts'
 
 const cleanUps: (() => unknown)[] = []
@@ -54,7 +55,8 @@ it('two DynamoDB Locals share no data, and each ends when it is stopped', async 
   expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: ['things'] })
 })
 
-it('a killed DynamoDB Local restarts on the same port with its data', async () => {
+// Only tests of `npm run test:extra` restart a DynamoDB Local. `npm test` restarts a PostgreSQL with the same function.
+it.runIf(isThorough)('a killed DynamoDB Local restarts on the same port with its data', async () => {
   const server = shared
   await ask(server, 'CreateTable', { ...table, TableName: 'kept' })
   const { pid } = server
