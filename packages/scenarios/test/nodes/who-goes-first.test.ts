@@ -204,14 +204,12 @@ it("exactly one of two nodes tries to create each slot, even if the nodes' profi
 })
 
 describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) => {
-  // The index of due jobs takes no part in the decision which node has the code of a job. So without `npm run test:extra`, the
-  // cases of this decision run on one storage.
+  // The index of due jobs takes no part in the decision which node has the code of a job, and in the recovery of a node that was
+  // frozen. So without `npm run test:extra`, the cases of these rules run on one storage. Cases with several numbers of nodes,
+  // survivors or phases run with only one of them without the index.
   const assigned = isThorough || place !== withoutDueJobs ? it : undefined
 
-  it.each([
-    { nodes: 2, most: 1.4 },
-    { nodes: 8, most: 1.9 },
-  ])(
+  it.each([{ nodes: 2, most: 1.4 }, ...(isThorough || place !== withoutDueJobs ? [{ nodes: 8, most: 1.9 }] : [])])(
     '$nodes slow but living nodes make on average fewer than $most tries to create each slot',
     async ({ nodes, most }) => {
       const world = createWorld(place)
@@ -246,7 +244,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
       await world.clock.advanceTo(at(40.5))
       counts.clear()
       ran.splice(0)
-      await world.clock.advanceTo(at(isThorough ? 100.5 : 70.5))
+      await world.clock.advanceTo(at(isThorough ? 100.5 : 55.5))
       const asked = [...counts.values()].reduce((sum, count) => sum + count, 0)
       expect(asked / ran.length).toBeLessThan(most)
     },
@@ -388,7 +386,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(Math.max(...lateBy)).toBeLessThanOrEqual(2000)
   })
 
-  it.each(isThorough ? ['a', 'b', 'c', 'd'] : ['a', 'd'])(
+  it.each(isThorough ? ['a', 'b', 'c', 'd'] : place === withoutDueJobs ? ['d'] : ['a', 'd'])(
     'if all peers of node %s die, it launches each of their slots at most 12 s late',
     async (left) => {
       const world = createWorld(place)
@@ -433,7 +431,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
   ])(
     'after its only peer $leavesOrDies, a node launches the slots of that peer, including the last slot of a schedule',
     async ({ when, end }) => {
-      for (const phase of isThorough ? [0, 0.25, 0.5, 0.75] : [0, 0.75]) {
+      for (const phase of isThorough ? [0, 0.25, 0.5, 0.75] : place === withoutDueJobs ? [0.75] : [0, 0.75]) {
         const world = createWorld(place)
         await world.clock.advanceTo(at(phase))
         const ran = new Map<string, number>()
@@ -555,7 +553,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
-  it('a node that was frozen for 10 s recovers no slot that its peer has launched meanwhile', async () => {
+  assigned?.('a node that was frozen for 10 s recovers no slot that its peer has launched meanwhile', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })
