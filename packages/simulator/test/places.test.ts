@@ -10,28 +10,12 @@ it.each(isThorough ? groupsOf({ from: 1, to: byEffort(15) }) : oneByOne(cheapSee
   assertPlacesHold,
 )
 
-it('`claim` and `createOccurrences` cancel the superseded slots that a rejected call of `update` has left', async () => {
-  await assertPlacesHold({ from: 5509, to: 5509 })
-})
-
 it('a scan finds overdue slots of a dead node even if other nodes forgot these slots when they reloaded the job', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 
-it('a slot keeps the order in its record when its job is realigned and a recovery gives the slot another priority', async () => {
-  await assertPlacesHold({ from: 2133, to: 2133 })
-})
-
 it('a node that takes over jobs of other nodes launches every slot that those nodes have not launched', async () => {
   await assertPlacesHold({ from: 5627, to: 5627 })
-})
-
-it('other nodes take over runs of a node that crashes in the last heartbeat of its shutdown, and report no death', async () => {
-  await assertPlacesHold({ from: 7475, to: 7475 })
-})
-
-it('other nodes take over the slots and the runs of a node that freezes after its last heartbeat, and report no death', async () => {
-  await assertPlacesHold({ from: 4018, to: 4018 })
 })
 
 it('a recovery reads the records of all slots that ran while the job was ahead, over more than 60 pages', async () => {
