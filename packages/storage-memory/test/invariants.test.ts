@@ -239,7 +239,7 @@ describe('the memory storage under random calls from two nodes', () => {
       }),
       // After a failure, fast-check searches for shorter failing runs. This time limit ends the search before the
       // timeout of the test, so that fast-check can print the seed.
-      { numRuns: byEffort(100, 35), interruptAfterTimeLimit: 40_000 },
+      { numRuns: byEffort(100, 15), interruptAfterTimeLimit: 40_000 },
     )
   })
 })
