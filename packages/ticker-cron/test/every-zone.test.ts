@@ -109,7 +109,7 @@ it('time zones whose clocks always show the same time have the same instants', (
   const differing = [...twins.values()].flatMap(([first, ...others]) =>
     others.filter(({ timezone, changes }) => {
       const [one, other] = [first?.timezone ?? '', timezone].map((zone) => cron('5,35 0-23 * * *', { timezone: zone }))
-      return [Date.UTC(fromYear, 6, 1) / 1000, ...oneOfEachKind(changes).map(({ at }) => at)].some(
+      return [Date.UTC(fromYear, 6, 1) / 1000, ...searched(changes).map(({ at }) => at)].some(
         (at) => one?.nextMs(at * 1000 - 1) !== other?.nextMs(at * 1000 - 1),
       )
     }),
@@ -118,43 +118,22 @@ it('time zones whose clocks always show the same time have the same instants', (
   expect(distinct.length).toBeGreaterThan(150)
 })
 
+/** The times of day of the daily schedules. In most zones, offset changes skip or repeat one of the first two times. */
+const dailyTimes = isThorough ? ['00:00', '02:30', '12:00', '23:59'] : ['00:00', '02:30']
+
 /**
- * Returns the first change of each kind that is not in `known`, and adds these kinds to `known`. Changes of a kind have equal
- * offsets before and after, and an equal local time of day. `npm run test:extra` uses all changes instead.
+ * Returns the offset changes around which the test of all expressions searches. `npm test` searches around one change of each
+ * kind in a zone: equal offsets before and after, and equal local time of day. The daily schedules pass all changes.
  */
-function oneOfEachKind(changes: readonly OffsetChange[], known = new Set<string>()): readonly OffsetChange[] {
+function searched(changes: readonly OffsetChange[]): readonly OffsetChange[] {
   if (isThorough) return changes
-  return changes.filter(({ at, before, after }) => {
-    const { size } = known
-    return known.add(`${before} ${after} ${(at + before) % day}`).size > size
-  })
-}
-
-const knownKinds = new Set<string>()
-
-/**
- * For each zone, the offset changes around which the test of all expressions searches. `npm test` searches around one change of
- * each kind in all zones together. The daily schedules pass all changes of the zones with a new kind.
- */
-const searched = new Map(distinct.map(({ timezone, changes }) => [timezone, oneOfEachKind(changes, knownKinds)]))
-
-/** Whether no other zone has shown all kinds of this zone's changes. `npm test` passes more slots in these zones. */
-function hasNewKind(timezone: string): boolean {
-  return searched.get(timezone)?.length !== 0
-}
-
-/**
- * Returns the times of day of the daily schedules in a zone. In most zones, offset changes skip or repeat one of the first two
- * times.
- */
-function dailyTimes(timezone: string): readonly string[] {
-  if (isThorough) return ['00:00', '02:30', '12:00', '23:59']
-  return hasNewKind(timezone) ? ['00:00', '02:30'] : ['00:00']
-}
-
-/** Returns the first and the last year of the daily schedules in a zone. */
-function dailyYears(timezone: string): readonly [number, number] {
-  return isThorough || hasNewKind(timezone) ? [fromYear, toYear] : [2010, 2017]
+  const kinds = new Map<string, OffsetChange>()
+  for (const change of changes) {
+    const { at, before, after } = change
+    const kind = `${before} ${after} ${(at + before) % day}`
+    if (!kinds.has(kind)) kinds.set(kind, change)
+  }
+  return [...kinds.values()]
 }
 
 describe.each(distinct)(
@@ -167,7 +146,7 @@ describe.each(distinct)(
           timezone,
           ...(oneCase.dst === undefined ? undefined : { dst: oneCase.dst }),
         })
-        for (const change of searched.get(timezone) ?? []) {
+        for (const change of searched(changes)) {
           const margin = Math.abs(change.after - change.before) + oneCase.margin * 60
           const from = change.at - margin
           const to = change.at + margin
@@ -202,13 +181,12 @@ describe.each(distinct)(
       expect(problems.slice(0, 5)).toEqual([])
     })
 
-    it.each(dailyTimes(timezone))('fires once for each local day if it is daily at %s', (time) => {
+    it.each(dailyTimes)('fires once for each local day if it is daily at %s', (time) => {
       const [hour, minute] = time.split(':').map(Number) as [number, number]
       const schedule = cron(`${minute} ${hour} * * *`, { timezone })
-      const [firstYear, lastYear] = dailyYears(timezone)
       const instantOf = instantFinder(changes, changes[0]?.before ?? localOffset(timezone))
       const expected: number[] = []
-      for (let local = Date.UTC(firstYear, 0, 3) / 1000; local < Date.UTC(lastYear, 11, 29) / 1000; local += day) {
+      for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
         const instant = instantOf(local + hour * 3600 + minute * 60) * 1000
         // All times of a skipped day map to the start of the next day. The schedule fires only once at this instant.
         if (expected.at(-1) !== instant) expected.push(instant)
