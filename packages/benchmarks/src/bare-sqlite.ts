@@ -5,7 +5,7 @@ import { type Cost, costOf } from './cost.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
-// Number of rows that each transaction writes: the same number as in the SQLite storage.
+// Maximum number of rows that each transaction writes: the same number as in the SQLite storage.
 const rowsPerTransaction = 500
 const rowsPerIndexing = 2048
 const checkpointPages = 4000
@@ -50,6 +50,7 @@ function insertHeads(database: Database.Database, jobCount: number): void {
 }
 
 function starter(database: Database.Database, ids: readonly Buffer[], jobCount: number) {
+  const rows = Math.min(rowsPerTransaction, jobCount)
   const moveHead = database.prepare(`
     UPDATE heads SET watermark = next_at, next_at = ?
       WHERE row = ? AND next_at = ? AND version = ? AND flags = 0 AND watermark < next_at
@@ -63,8 +64,8 @@ function starter(database: Database.Database, ids: readonly Buffer[], jobCount: 
   const noteMoves = database.prepare('INSERT INTO moved_jobs VALUES (NULL, ?)')
   return database.transaction((second: number, firstJob: number) => {
     const at = instant + second * 1000
-    noteMoves.run(JSON.stringify(Array.from({ length: rowsPerTransaction }, (_, index) => firstJob + index)))
-    for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
+    noteMoves.run(JSON.stringify(Array.from({ length: rows }, (_, index) => firstJob + index)))
+    for (let job = firstJob; job < firstJob + rows; job++) {
       const id = ids[(second - 1) * jobCount + job - 1]
       moveHead.run(at + 1000, job, at, 1)
       insertRunning.run(job, at, id, 1, 1, at, at, at, 3_600_000, null, '[["work",0,[0,0,null]]]')
@@ -73,6 +74,7 @@ function starter(database: Database.Database, ids: readonly Buffer[], jobCount: 
 }
 
 function finisher(database: Database.Database, ids: readonly Buffer[], jobCount: number) {
+  const rows = Math.min(rowsPerTransaction, jobCount)
   const appendHistory = database.prepare(`
     INSERT INTO history
       SELECT NULL, job, scheduled_at, id, ?, kind, token, ?, rescues, owner, job_version, due_at - scheduled_at,
@@ -84,7 +86,7 @@ function finisher(database: Database.Database, ids: readonly Buffer[], jobCount:
   let indexed = 0
   return database.transaction((second: number, firstJob: number) => {
     const at = instant + second * 1000
-    for (let job = firstJob; job < firstJob + rowsPerTransaction; job++) {
+    for (let job = firstJob; job < firstJob + rows; job++) {
       const id = ids[(second - 1) * jobCount + job - 1]
       const runs = '[["work",2,[1,0,0]]]'
       const row = Number(appendHistory.run(3, 1, at, null, runs, job, at, id, 1, 1, 1).lastInsertRowid)

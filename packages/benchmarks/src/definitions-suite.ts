@@ -44,7 +44,7 @@ export const definitionsSuite: Suite = {
     const rates = new Map(ways.map(({ name }) => [name, { adds: [] as number[], removals: [] as number[] }]))
     for (let round = smoke ? 1 : 0; round <= rounds; round++) {
       for (const [index, { name, add }] of ways.entries()) {
-        const count = smoke ? 50 : index === ways.length - 1 ? listLength : 2 * listLength
+        const count = smoke ? 10 : index === ways.length - 1 ? listLength : 2 * listLength
         const measured = await measure(add, count)
         // The first round is a warm-up and not measured.
         if (round === 0) continue

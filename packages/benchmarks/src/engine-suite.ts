@@ -25,7 +25,7 @@ export const engineSuite: Suite = {
 }
 
 async function measure(folder: string, { smoke, rounds = smoke ? 1 : 5 }: BenchmarkOptions): Promise<Table> {
-  const count = smoke ? 500 : jobCount
+  const count = smoke ? 20 : jobCount
   const seconds = smoke ? 1 : 30
   const warmUpSeconds = smoke ? 1 : undefined
   const warmUpFactor = smoke ? 1 : longWarmUpFactor

@@ -15,10 +15,10 @@ export const heapSuite: Suite = {
   async run({ smoke }) {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
-      const count = smoke ? 500 : 100_000
+      const count = smoke ? 50 : 100_000
       // croner needs a timer for each job, so the benchmark gives croner fewer jobs than Jobistemer. The smaller number
       // of jobs is enough to measure the bytes per job.
-      const peers = smoke ? 200 : 2000
+      const peers = smoke ? 50 : 2000
       const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
       const croner = await bytesPerJob('croner', peers, '')
       return {

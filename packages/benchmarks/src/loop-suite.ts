@@ -83,7 +83,7 @@ export const loopSuite: Suite = {
       const scheduler = createScheduler({ storage, logger: silentLogger })
       try {
         await scheduler.start()
-        const calls = smoke ? 50 : count
+        const calls = smoke ? 10 : count
         const delay = monitorEventLoopDelay({ resolution: 1 })
         await sleep(50)
         delay.enable()

@@ -10,7 +10,7 @@ export const queuesSuite: Suite = {
   name: 'queues',
   title: 'Microseconds per call of a job with a short queue and with a long one',
   async run({ smoke, storages: wanted, rounds: wantedRounds = 5 }) {
-    const [short, long] = [10, smoke ? 300 : 100_000]
+    const [short, long] = [10, smoke ? 30 : 100_000]
     const rounds = smoke ? 1 : wantedRounds
     const calls = smoke ? 3 : 500
     const rows: string[][] = []

@@ -15,11 +15,15 @@ interface Run {
   readonly suites: readonly string[]
   /** True if only `npm run test:extra` runs these suites, because they start and kill many processes. */
   readonly isExtra?: boolean
+  readonly options?: readonly string[]
   /** Beginnings of rows in the printed result tables. Each row must contain a number other than 0. */
   readonly rows: readonly string[]
 }
 
-/** Each run is one process of the benchmarks. The processes run concurrently, because they mostly wait. */
+/**
+ * Each run is one process of the benchmarks. Suites of one run share the loaded packages. The processes run concurrently, because
+ * they mostly wait.
+ */
 const runs: readonly Run[] = [
   {
     suites: [
@@ -37,7 +41,12 @@ const runs: readonly Run[] = [
       'backlog',
       'requests',
       'lateness',
+      'postgres',
+      'postgres-history',
+      'postgres-lateness',
+      'postgres-bloat',
     ],
+    options: isThorough ? ['--widths', '1,100'] : [],
     rows: [
       '0 2 * * *',
       'sqlite (synchronous = FULL)',
@@ -45,7 +54,7 @@ const runs: readonly Run[] = [
       '20 finished',
       'jobistemer (SQLite)',
       'Redis, 10 queued',
-      'Redis, 300 queued',
+      'Redis, 30 queued',
       'Redis, ratio',
       'PostgreSQL, ratio',
       'SQLite, 200 occurrences',
@@ -66,6 +75,12 @@ const runs: readonly Run[] = [
       'concurrency 1000',
       'jobistemer, 100 at a time',
       'BullMQ, 100 at a time',
+      ...(isThorough ? ['1 at a time'] : []),
+      '100 at a time',
+      'none',
+      '30 finished',
+      '100 occurrences',
+      '500 occurrences',
     ],
   },
   {
@@ -84,18 +99,6 @@ const runs: readonly Run[] = [
       'Redis, backlog',
       'SQLite, 20 slots/s',
       'SQLite, backlog',
-    ],
-  },
-  {
-    suites: ['postgres', 'postgres-history', 'postgres-lateness', 'postgres-bloat'],
-    rows: [
-      '1 at a time',
-      '100 at a time',
-      'none',
-      '30 finished',
-      'jobistemer, 100 at a time',
-      '100 occurrences',
-      '500 occurrences',
     ],
   },
   {
@@ -135,8 +138,12 @@ const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 test.concurrent.each(tried)(
   'each benchmark of the suites $suites ends without an error, and prints the rows of its result table',
   { timeout: 600_000 },
-  async ({ suites, rows }) => {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites], { env })
+  async ({ suites, options = [], rows }) => {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [program, '--smoke', ...options, ...suites],
+      { env },
+    )
     // Benchmarks write their progress to stderr, so only warnings and errors are forbidden there.
     expect(stderr).not.toMatch(/error|warning/i)
     for (const row of rows) {

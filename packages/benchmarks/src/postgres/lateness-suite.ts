@@ -8,7 +8,7 @@ export const postgresLatenessSuite: Suite = {
   name: 'postgres-lateness',
   title: 'Lateness of 1,000 jobs on PostgreSQL that are due every second',
   async run({ smoke }) {
-    const count = smoke ? 20 : 1000
+    const count = smoke ? 5 : 1000
     const seconds = smoke ? 2 : 30
     const server = await startMeasuredPostgres()
     try {

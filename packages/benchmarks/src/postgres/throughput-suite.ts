@@ -12,7 +12,10 @@ import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 /** Number of jobs that are due at each instant, unless `width` is higher. Then `width` jobs are due. */
 const dueAtOnce = 500
 
-/** Widths (numbers of concurrent jobs) and job counts to measure. With `smoke`, the benchmark runs only the widths 1 and 100, and skips loads with `isLong`. */
+/**
+ * Widths (numbers of concurrent jobs) and job counts to measure. With `smoke`, the benchmark
+ * runs only the width 100 unless the caller chooses widths, and skips loads with `isLong`.
+ */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
@@ -23,8 +26,8 @@ const loads: readonly { readonly width: number; readonly count: number; readonly
 ]
 
 interface Load extends QueueLoad {
-  /** Minimum number of jobs that are due at each instant. */
-  readonly dueAtLeast: number
+  /** Number of jobs that are due at each instant. */
+  readonly due: number
   /** Warm-up of the engine, in virtual seconds. Default: the engine round's own. */
   readonly warmUpSeconds?: number | undefined
 }
@@ -33,9 +36,8 @@ type Runner = (load: Load) => Promise<{ readonly perSecond: number }>
 
 /** The candidates in the order of their runs. Each name is the heading of a column. */
 const candidates = {
-  engine: async ({ url, schema, count, width, dueAtLeast, warmUpSeconds }) => {
+  engine: async ({ url, schema, count, width, due, warmUpSeconds }) => {
     const storage = postgresStorage({ url, schema })
-    const due = Math.max(width, dueAtLeast)
     const round = await runEngine(storage, Math.ceil(count / due), {
       count: due,
       concurrency: width,
@@ -68,12 +70,12 @@ export const postgresSuite: Suite = {
     const server = await startMeasuredPostgres()
     try {
       const chosen = loads.filter(({ width, isLong }) => {
-        return smoke ? (width === 1 || width === 100) && !isLong : (widths?.includes(width) ?? true)
+        return smoke ? (widths ?? [100]).includes(width) && !isLong : (widths?.includes(width) ?? true)
       })
       for (const { width, count } of chosen) {
-        const dueAtLeast = smoke ? dueAtOnce / 50 : dueAtOnce
+        const due = smoke ? dueAtOnce / 50 : Math.max(width, dueAtOnce)
         const warmUpSeconds = smoke ? 1 : undefined
-        const load = { url: server.url, width, dueAtLeast, warmUpSeconds, count: smoke ? Math.max(width, 10) : count }
+        const load = { url: server.url, width, due, warmUpSeconds, count: smoke ? due : count }
         const rates = await alternate(load, { rounds, countsFirst: smoke })
         const ratio = (one: Name, other: Name) =>
           median(rates[one].map((rate, round) => rate / (rates[other][round] ?? rate))).toFixed(2)

@@ -16,7 +16,7 @@ export const backlogSuite: Suite = {
   title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',
   async run({ smoke, rounds: wantedRounds = 5, loads: wanted }) {
     const rounds = smoke ? 1 : wantedRounds
-    const scale = (count: number) => (smoke ? count / 200 : count)
+    const scale = (count: number) => (smoke ? count / 500 : count)
     const many = { length: scale(50_000), count: scale(50_000), overlapPolicy: 'allow', concurrency: 100 } as const
     const one = { jobs: 1, count: scale(10_000), overlapPolicy: 'queue', concurrency: 100 } as const
     const loads: readonly { readonly name: string; readonly backlog: Backlog; readonly bullmq: number }[] = [

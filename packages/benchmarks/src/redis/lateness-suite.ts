@@ -9,7 +9,7 @@ export const latenessSuite: Suite = {
   name: 'lateness',
   title: 'Lateness of 1,000 jobs that are due every second',
   async run({ smoke }) {
-    const count = smoke ? 20 : 1000
+    const count = smoke ? 5 : 1000
     const seconds = smoke ? 2 : 30
     const server = await startRedis({ config: { appendonly: 'yes' } })
     try {

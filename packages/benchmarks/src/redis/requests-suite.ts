@@ -13,7 +13,7 @@ export const requestsSuite: Suite = {
   title: 'Requests per second on Redis by `trigger`, and by `add` of BullMQ',
   async run({ smoke, rounds: wantedRounds = 5 }) {
     const rounds = smoke ? 1 : wantedRounds
-    const load: RequestLoad = { count: smoke ? 200 : 50_000, width, concurrency, alone: smoke ? 5 : 1000 }
+    const load: RequestLoad = { count: smoke ? 20 : 50_000, width, concurrency, alone: smoke ? 5 : 1000 }
     const server = await startRedis({ config: { appendonly: 'no' } })
     const ours: RequestRound[] = []
     const theirs: RequestRound[] = []

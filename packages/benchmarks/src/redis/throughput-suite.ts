@@ -26,8 +26,8 @@ export const redisSuite: Suite = {
       const server = await startRedis({ config: { appendonly } })
       try {
         for (const { concurrency, prefetch } of appendonly === 'no' ? loads : [{ concurrency: 100 }]) {
-          const due = smoke ? dueAtOnce / 50 : dueAtOnce
-          const jobs = smoke ? Math.max(concurrency, 10) : concurrency === 1 ? 10_000 : 50_000
+          const due = smoke ? dueAtOnce / 50 : Math.max(concurrency, dueAtOnce)
+          const jobs = smoke ? due : concurrency === 1 ? 10_000 : 50_000
           const { ours, theirs } = await alternate(server, {
             concurrency,
             prefetch,
@@ -70,7 +70,7 @@ async function alternate(
   options: {
     readonly concurrency: number
     readonly prefetch: number | undefined
-    /** Number of jobs that are due at each instant. Also at least `concurrency` jobs are due. */
+    /** Number of jobs that are due at each instant. */
     readonly due: number
     readonly jobs: number
     readonly rounds: number
@@ -79,7 +79,6 @@ async function alternate(
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {
   const { concurrency, prefetch, due, jobs, rounds, isSmoke } = options
-  const count = Math.max(concurrency, due)
   // Silences BullMQ's warning, because the server intentionally has no persistence.
   const logger = { warn() {} }
   const ours: number[] = []
@@ -91,8 +90,8 @@ async function alternate(
       prefix: `bench-${concurrency}-${prefetch ?? 'default'}-${round}`,
       logger,
     })
-    const { perSecond } = await runEngine(storage, Math.ceil(jobs / count), {
-      count,
+    const { perSecond } = await runEngine(storage, Math.ceil(jobs / due), {
+      count: due,
       concurrency,
       prefetch,
       warmUpSeconds: isSmoke ? 1 : undefined,
