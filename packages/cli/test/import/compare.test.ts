@@ -115,8 +115,9 @@ it.each([
     const entries = expressions(syntax).map(({ expression, timezone }, n) => {
       return { name: `job ${n}`, expression, options: { timezone } }
     })
-    const cli = import.meta.resolve('../../src/index.ts')
-    const file = join(scratch.folder(), 'schedules.ts')
+    // The built module needs no compilation, unlike the sources of the CLI.
+    const cli = import.meta.resolve('../../dist/index.js')
+    const file = join(scratch.folder(), 'schedules.mjs')
     writeFileSync(file, `import { ${adapter} } from '${cli}'\nexport default ${adapter}(${JSON.stringify(entries)})\n`)
     await expectExplained([file], process.cwd())
   },

@@ -27,7 +27,7 @@ import {
 const seconds = Number(process.env.JOBISTEMER_CUT_OVER_SECONDS ?? (isThorough ? 45 : 8))
 const isFull = isThorough || seconds > 60
 /** Number of waiting jobs and of delayed jobs at the cut-over. */
-const [waiting, delayed] = isFull ? [10_000, 1000] : [1000, 100]
+const [waiting, delayed] = isFull ? [10_000, 1000] : [400, 100]
 const limitMs = (2 * seconds + 240) * 1000
 const scratch = useScratch()
 
@@ -108,12 +108,13 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
       },
       options,
     )
-    // Each job takes 10 ms, so that some jobs still wait at the cut-over.
+    // Milliseconds of each job, so that some jobs still wait at the cut-over.
+    const bulkMs = isFull ? 10 : 25
     const bulkWorker = new Worker(
       'bulk',
       async ({ data }) => {
         runs.push({ by: 'source', what: `n${data.n}` })
-        await sleep(10)
+        await sleep(bulkMs)
       },
       { ...options, concurrency: 2 },
     )
