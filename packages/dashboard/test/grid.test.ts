@@ -52,23 +52,30 @@ const mostElements = 5000
 /**
  * Scrolls the grid to a position, and waits until all visible cells are drawn. `left` and `top` are shares of the scrollable
  * size, from 0 to 1. Default: the right end (`left` 1) and the top (`top` 0). If the grid shows new data before the browser
- * reports the scroll, the grid returns to its earlier position. Then this function scrolls again.
+ * reports the scroll, the grid returns to its earlier position. So this function waits until the browser has reported the scroll,
+ * and scrolls again if the grid has returned.
  */
 async function scrollTo(page: Page, share: { readonly left?: number; readonly top?: number }): Promise<void> {
   await page.evaluate(`new Promise((resolve) => {
     const box = document.querySelector('.grid-box')
     const left = () => ${share.left ?? 1} * (box.scrollWidth - box.clientWidth)
     const top = () => ${share.top ?? 0} * (box.scrollHeight - box.clientHeight)
+    let isReported = true
+    box.addEventListener('scroll', () => {
+      isReported = true
+    })
     const scroll = () => {
+      const earlier = [box.scrollLeft, box.scrollTop]
       box.scrollLeft = left()
       box.scrollTop = top()
+      if (box.scrollLeft !== earlier[0] || box.scrollTop !== earlier[1]) isReported = false
     }
     scroll()
     let before = -1
     const look = () => {
       const count = box.querySelectorAll('.grid-cell').length
       const isThere = Math.abs(box.scrollLeft - left()) < 2 && Math.abs(box.scrollTop - top()) < 2
-      if (isThere && count === before && count > 0) return resolve()
+      if (isThere && isReported && count === before && count > 0) return resolve()
       if (!isThere) scroll()
       before = isThere ? count : -1
       requestAnimationFrame(() => requestAnimationFrame(look))
