@@ -201,6 +201,29 @@ describe('in a grid used by keyboard', () => {
   })
 })
 
+it('new runs do not undo a scroll by keyboard that the browser has not reported yet', async () => {
+  const page = await browser.context.newPage()
+  await page.clock.install()
+  await open(page, origin, '/job?job=wide')
+  await page.locator('.inline-field select').first().selectOption('500')
+  await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
+  // Holds back all reports of the browser.
+  await page.evaluate(`window.addEventListener('scroll', (event) => {
+    if (event.isTrusted) event.stopImmediatePropagation()
+  }, true)`)
+  await page.locator('.grid [tabindex="0"]').focus()
+  await page.keyboard.press('Home')
+  const scrolled = () => page.evaluate(`document.querySelector('.grid-box').scrollLeft`) as Promise<number>
+  expect(await scrolled()).toBe(0)
+  const first = await page.locator('.grid-span span').last().textContent()
+  await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 360_000 })
+  // The grid reads its runs again every 10 s.
+  await page.clock.fastForward(10_000)
+  await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
+  expect(await scrolled()).toBeLessThan(100)
+  await page.close()
+})
+
 describe('the rendered part of a grid', () => {
   const size = { rows: 1000, columns: 10_000, nameWidth: 176 }
   const view = { left: 0, top: 0, width: 1000, height: 600 }

@@ -92,6 +92,8 @@ function FilledGrid({ columns, tasks }: GridProps) {
     const { left, top } = scrolledTo(...next, viewOf(current), size)
     current.scrollLeft = left
     current.scrollTop = top
+    // The browser reports the scroll in its next frame. New runs that appear before the report would undo the scroll.
+    current.dispatchEvent(new Event('scroll'))
     isMoved.current = next[0] !== row || next[1] !== column
     setActive(next)
   }
