@@ -9,28 +9,37 @@ const timeout = 600_000
 it('a handler’s row and the end of its task commit together, even if the process is killed between statements', {
   timeout,
 }, async () => {
-  const stages: string[] = []
-  const report = await tortureCompletions(
-    {
-      tries: byEffort(1200, 100),
-      minutes: null,
-      players: 2,
-      occurrences: byEffort(300, 120),
-      killEvery: byEffort(100, 50),
-      seed: 1,
-      sabotage: false,
-    },
-    (soFar) => stages.push(printStage(soFar)),
-  )
-  const text = printCompletions(report)
-  console.log(text)
-  expect(report.violations, text).toEqual([])
-  const { tally, plays, kills } = report
-  for (const count of [tally.committed, tally.refused]) expect(count).toBeGreaterThan(tally.tries / 4)
-  for (const count of [kills, tally.late, tally.overtaken, tally.unanswered]) expect(count).toBeGreaterThan(0)
-  expect(stages).toHaveLength(plays)
-  expect(text).toContain(stages.at(-1))
-  expect(text).toMatch(/an answer that gets lost +\d+, in .*COMMIT \d+/)
+  const play = async (seed: number) => {
+    const stages: string[] = []
+    const report = await tortureCompletions(
+      {
+        tries: byEffort(1200, 100),
+        minutes: null,
+        players: 2,
+        occurrences: byEffort(300, 120),
+        killEvery: byEffort(100, 50),
+        seed,
+        sabotage: false,
+      },
+      (soFar) => stages.push(printStage(soFar)),
+    )
+    const text = printCompletions(report)
+    console.log(text)
+    expect(report.violations, text).toEqual([])
+    const { tally, plays, kills } = report
+    for (const count of [tally.committed, tally.refused]) expect(count).toBeGreaterThan(tally.tries / 4)
+    expect(stages).toHaveLength(plays)
+    expect(text).toContain(stages.at(-1))
+    const hits = [kills, tally.late, tally.overtaken, tally.unanswered]
+    return { hits, text }
+  }
+  const losesCommit = /an answer that gets lost +\d+, in .*COMMIT \d+/
+  let played = await play(1)
+  // The faults meet different statements in each play. A short play in eight loses no answer of a COMMIT.
+  for (let seed = 2; seed <= 5 && !(losesCommit.test(played.text) && played.hits.every(Boolean)); seed++)
+    played = await play(seed)
+  for (const count of played.hits) expect(count).toBeGreaterThan(0)
+  expect(played.text).toMatch(losesCommit)
 })
 
 it('the completion test reports a storage that accepts completions of earlier owners, and the report names the seed', {
