@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createClient, createScheduler, silentLogger } from '@jobistemer/core'
+import { createClient, createScheduler, defineJob, silentLogger } from '@jobistemer/core'
+import { wrapStorage } from '@jobistemer/core/testing'
+import { memoryStorage } from '@jobistemer/storage-memory'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
@@ -212,3 +215,23 @@ it.concurrent('a node that was stopped by SIGSTOP is declared dead, and rejoins 
   await peer.end()
   await blocker.end()
 }, 60_000)
+
+it('`engine.blocked` names a job whose run ended before the node checked its event loop', async () => {
+  const storage = wrapStorage(memoryStorage(), {
+    async around(call) {
+      const answer = await call.proceed()
+      // The answer of the operating system arrives in the poll phase of the event loop. So the handler starts in this phase. The
+      // node then stores the end of the run before the timer of the check fires.
+      if (call.method === 'createOccurrences') await stat('.')
+      return answer
+    },
+  })
+  const run = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, shortBlockMs)
+  const job = defineJob({ name: 'blocking', tasks: [{ name: 'work', run }] })
+  const scheduler = createScheduler({ storage, jobs: [job], logger: silentLogger })
+  const told = new Promise((resolve) => scheduler.on('engine.blocked', ({ jobs }) => resolve(jobs)))
+  await scheduler.start()
+  await scheduler.trigger('blocking')
+  expect(await told).toEqual(['blocking'])
+  await scheduler.shutdown()
+})

@@ -53,6 +53,8 @@ export class ExecutionPool implements ExecutionOwner {
   /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
   relay: Relay | null = null
   #isDraining = false
+  /** Job name of the execution that has closed last since the last call of {@link jobNames}. */
+  #lastClosed: string | null = null
   /** Whether this node is isolated: the storage has not accepted its heartbeats for 80 % of `deadAfter`. */
   #isIsolated = false
 
@@ -74,9 +76,14 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size - this.capacity.waitingCount
   }
 
-  /** Yields the job name of each execution. */
+  /**
+   * Yields the job name of each execution, and of the execution that has closed last since the previous call: a handler that
+   * blocked the event loop may have ended already.
+   */
   *jobNames(): Generator<string> {
     for (const { job } of this.#executions.values()) yield job.job.name
+    if (this.#lastClosed !== null) yield this.#lastClosed
+    this.#lastClosed = null
   }
 
   get(id: OccurrenceId): Execution | undefined {
@@ -126,6 +133,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closed(execution: Execution): void {
+    this.#lastClosed = execution.job.job.name
     this.delayedReports.delete(execution)
     const { id } = execution.occurrence
     // If this node has claimed the occurrence again, the map has the new execution under the same id.
