@@ -24,9 +24,8 @@ function smallWorld(): { readonly folder: string; readonly options: readonly str
   return { folder, options: ['--db', database, '--out', join(folder, 'out')] }
 }
 
-// `npm test` tests SIGINT with a server that the user names.
-it.runIf(isThorough)('SIGINT ends the demo and its nodes at once', async () => {
-  const demo = demoOfTest(...smallWorld().options)
+/** Sends SIGINT to the demo. Expects that the demo and its nodes end. */
+async function interrupt(demo: DemoProcess): Promise<void> {
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   const alive = () => [a, b].map((node) => isAlive(Number(node)))
   expect(alive()).toEqual([true, true])
@@ -34,6 +33,11 @@ it.runIf(isThorough)('SIGINT ends the demo and its nodes at once', async () => {
   expect(await demo.ended).toBe(130)
   expect(demo.output()).toContain('ended by SIGINT')
   expect(alive()).toEqual([false, false])
+}
+
+// `npm test` tests SIGINT with a server that the user names.
+it.runIf(isThorough)('SIGINT ends the demo and its nodes at once', async () => {
+  await interrupt(demoOfTest(...smallWorld().options))
 })
 
 it('after Ctrl-C, the demo stops its server only after its nodes have handed back their runs', async () => {
@@ -75,14 +79,8 @@ it('SIGINT ends the demo and its nodes, but not the server that the user names f
   onTestFinished(() => server.stop())
   const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '5', ...smallWorld().options)
   const [, prefix] = await demo.said(/all keys begin with \{([\w-]+)/)
-  const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
   await demo.said(/rotate {4}attempt 1 on [AB] succeeded/)
-  const alive = () => [a, b].map((node) => isAlive(Number(node)))
-  expect(alive()).toEqual([true, true])
-  demo.child.kill('SIGINT')
-  expect(await demo.ended).toBe(130)
-  expect(demo.output()).toContain('ended by SIGINT')
-  expect(alive()).toEqual([false, false])
+  await interrupt(demo)
   const storage = redisStorage({ url: server.url, prefix: prefix as string })
   onTestFinished(() => storage.close())
   expect((await createScheduler({ storage }).occurrences({ job: jobName })).items.length).toBeGreaterThan(0)

@@ -142,6 +142,25 @@ describe.each([
   )
 })
 
+/** Opens the grid of the latest 500 runs of the job `wide` in a new page, whose clock the test sets. */
+async function openWide(): Promise<Page> {
+  const page = await browser.context.newPage()
+  await page.clock.install()
+  await open(page, origin, '/job?job=wide')
+  await page.locator('.inline-field select').first().selectOption('500')
+  await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
+  return page
+}
+
+/** Adds three runs to the job `wide`, the last at the instant `at`, and waits until the grid of the page shows these runs. */
+async function addRuns(page: Page, at: number): Promise<void> {
+  const first = await page.locator('.grid-span span').last().textContent()
+  await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: at })
+  // The grid reads its runs again every 10 s.
+  await page.clock.fastForward(10_000)
+  await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
+}
+
 describe('in a grid used by keyboard', () => {
   it('keys reach every cell and scroll the cell into view, and Tab returns to the last focused cell', async () => {
     const { page } = browser
@@ -174,11 +193,7 @@ describe('in a grid used by keyboard', () => {
   })
 
   it('new runs do not move the visible columns', async () => {
-    const page = await browser.context.newPage()
-    await page.clock.install()
-    await open(page, origin, '/job?job=wide')
-    await page.locator('.inline-field select').first().selectOption('500')
-    await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
+    const page = await openWide()
     await scrollTo(page, { left: 0.5 })
     const labels = () =>
       page.evaluate(`(() => {
@@ -188,11 +203,7 @@ describe('in a grid used by keyboard', () => {
           .filter(([left]) => left > box.left + 300 && left < box.right - 300)
       })()`) as Promise<readonly (readonly [number, string])[]>
     const before = new Map(await labels())
-    const first = await page.locator('.grid-span span').last().textContent()
-    await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 180_000 })
-    // The grid reads its runs again every 10 s.
-    await page.clock.fastForward(10_000)
-    await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
+    await addRuns(page, last + 180_000)
     const after = new Map(await labels())
     const both = [...after].filter(([left]) => before.has(left))
     expect(both.length).toBeGreaterThan(10)
@@ -202,11 +213,7 @@ describe('in a grid used by keyboard', () => {
 })
 
 it('new runs do not undo a scroll by keyboard that the browser has not reported yet', async () => {
-  const page = await browser.context.newPage()
-  await page.clock.install()
-  await open(page, origin, '/job?job=wide')
-  await page.locator('.inline-field select').first().selectOption('500')
-  await page.locator('[role="grid"][aria-colcount="501"]').waitFor()
+  const page = await openWide()
   // Holds back all reports of the browser.
   await page.evaluate(`window.addEventListener('scroll', (event) => {
     if (event.isTrusted) event.stopImmediatePropagation()
@@ -215,11 +222,7 @@ it('new runs do not undo a scroll by keyboard that the browser has not reported 
   await page.keyboard.press('Home')
   const scrolled = () => page.evaluate(`document.querySelector('.grid-box').scrollLeft`) as Promise<number>
   expect(await scrolled()).toBe(0)
-  const first = await page.locator('.grid-span span').last().textContent()
-  await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 360_000 })
-  // The grid reads its runs again every 10 s.
-  await page.clock.fastForward(10_000)
-  await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
+  await addRuns(page, last + 360_000)
   expect(await scrolled()).toBeLessThan(100)
   await page.close()
 })

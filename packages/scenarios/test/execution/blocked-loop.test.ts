@@ -57,8 +57,8 @@ class Node {
   async end(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#child.ended
-    // This call reads all remaining messages of the process. The call then rejects, because the process has ended without
-    // the message `never`.
+    // This call reads all remaining messages of the process. Expected here: the call rejects, because the process has ended
+    // without the message `never`.
     await this.until({ did: 'never' }).catch(() => undefined)
   }
 
